@@ -1,0 +1,80 @@
+import type { CdcError } from '../errors';
+import type { Lsn } from '../lsn';
+import type { Relation, Tuple } from '../tuple';
+
+/** One replication connection. Not restartable: a new one is made for every attempt. */
+export interface ReplicationStream {
+  /**
+   * Streams from the slot's confirmed position. Resolves when streaming has begun; rejects with a CdcError
+   * (source_unreachable, source_refused, slot_active, slot_missing, slot_lost, publication_missing, …).
+   */
+  start(handlers: StreamHandlers): Promise<void>;
+  /** Stops reading from the socket; keepalives are still answered. Idempotent. */
+  pause(): void;
+  resume(): void;
+  /**
+   * Everything before `end` (the end LSN of a transaction, or a keepalive's WAL end) is durable downstream: may be
+   * dropped by the server. Never goes back; a smaller value is ignored (Invariants 1 and 3). Sent at once and repeated
+   * with every status message.
+   */
+  confirm(end: Lsn): void;
+  /** Ends the connection after sending the last confirmed position once more. onEnd is not called. */
+  stop(): Promise<void>;
+}
+
+export interface StreamHandlers {
+  /** Synchronous. `payload` is a view into the receive buffer and invalid after the call. Must not throw. */
+  onMessage(payload: Buffer): void;
+  /** The server has nothing older than `walEnd` left to send. Ordered with onMessage. */
+  onKeepalive(walEnd: Lsn): void;
+  /** At most once, when the connection ended by itself: broken, silent for too long, or refused by the server. */
+  onEnd(error: CdcError): void;
+}
+
+export interface ChunkRequest {
+  readonly schema: string;
+  readonly table: string;
+  /** Columns to read, in this order; the tuple given to `onRow` has them at the same indexes, as text. */
+  readonly columns: readonly string[];
+  readonly keyColumn: string;
+  /** Exclusive lower bound as text; null = from the start. */
+  readonly after: string | null;
+  readonly limit: number;
+  /** Validated SQL of an operator's request; null = all rows. */
+  readonly where: string | null;
+}
+
+export interface ChunkResult {
+  readonly rows: number;
+  /** Largest key read, as text; null when there was no row. */
+  readonly lastKey: string | null;
+  /** True when the table has no more rows after these. */
+  readonly exhausted: boolean;
+}
+
+/** xids visible or not in the MVCC snapshot that read a chunk: all below `xmin` are, none from `xmax` on, none in `running`. 64-bit xids. */
+export interface MvccSnapshot {
+  readonly xmin: bigint;
+  readonly xmax: bigint;
+  readonly running: readonly bigint[];
+}
+
+/** Ordinary queries on the source, beside the stream. */
+export interface SourceQueries {
+  /** Table's columns from the catalog, or null when it does not exist. */
+  describe(schema: string, table: string): Promise<Relation | null>;
+  /** pg_logical_emit_message(transactional): shows up in the stream, ordered as a transaction. */
+  emitMessage(prefix: string, content: string): Promise<void>;
+  /**
+   * Reads one keyset chunk in one REPEATABLE READ snapshot. `accept` sees the snapshot before any row is read; when it
+   * returns false nothing is read and the result is null. `onRow` gets a reused tuple.
+   */
+  readChunk(
+    request: ChunkRequest,
+    accept: (snapshot: MvccSnapshot) => boolean,
+    onRow: (row: Tuple) => void,
+  ): Promise<ChunkResult | null>;
+  /** For progress: pg_class.reltuples, at least 0. */
+  estimateRows(schema: string, table: string): Promise<number>;
+  close(): Promise<void>;
+}

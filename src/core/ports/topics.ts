@@ -1,0 +1,86 @@
+import type { Position } from '../position';
+import type { Slab } from '../slab';
+
+export interface TopicPartitions {
+  readonly name: string;
+  readonly partitions: number;
+}
+
+/** Records on their way: one Kafka record batch per partition, bytes already in wire form. Reused after clear(). */
+export interface OutgoingBatch {
+  readonly records: number;
+  /** Sum over all partitions. */
+  readonly bytes: number;
+  /** Bytes of the fullest partition: must stay below the topic's max.message.bytes. */
+  readonly largestBytes: number;
+  /**
+   * Copies the key [keyStart, keyEnd) and value [valueStart, valueEnd) out of the slab. valueStart = -1 is a tombstone, which
+   * carries its position in a header so that the tails can be read.
+   */
+  append(
+    topic: string,
+    partition: number,
+    slab: Slab,
+    keyStart: number,
+    keyEnd: number,
+    valueStart: number,
+    valueEnd: number,
+    timestampMs: bigint,
+    position: Position | null,
+  ): void;
+  /** A state record: text key and JSON. */
+  appendState(key: string, value: string | null, timestampMs: bigint): void;
+  clear(): void;
+}
+
+/**
+ * The one writer of the pipeline's topics: fenced, idempotent, without transactions.
+ *
+ * Opening it fences every older writer (Invariant 6) and reads the tail of every partition. After a flush that failed or
+ * whose outcome is unknown the writer is dead: open a new one and continue after the tails.
+ */
+export interface TopicWriter {
+  readonly topics: readonly TopicPartitions[];
+  /** Position of the last record in the partition when the writer was opened; null = none. */
+  tail(topic: string, partition: number): Position | null;
+  /** Latest value per key of the state topic when the writer was opened. */
+  readonly state: ReadonlyMap<string, string>;
+  newBatch(): OutgoingBatch;
+  /** Largest record batch the topic takes, in bytes. */
+  maxBatchBytes(topic: string): number;
+  /** Resolves when all in-sync replicas have every record of the batch; one flush at a time. Rejects: fenced, produce_failed, kafka_unreachable, record_too_large. */
+  flush(batch: OutgoingBatch): Promise<void>;
+  /** The fence wears off on idle partitions after producer.id.expiration.ms: called every hour, between flushes. */
+  renewFence(): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface ConsumedRecord {
+  readonly offset: bigint;
+  readonly timestampMs: number;
+  readonly key: Buffer | null;
+  readonly value: Buffer | null;
+  readonly headers: Readonly<Record<string, Buffer>>;
+}
+
+export interface ConsumedBatch {
+  readonly topic: string;
+  readonly partition: number;
+  readonly records: readonly ConsumedRecord[];
+  /** Offset after the last record of the partition at fetch time, for lag. */
+  readonly highWatermark: bigint;
+}
+
+/** A member of a consumer group. The group's offsets are the only resume point (Invariant 2). */
+export interface GroupConsumer {
+  /**
+   * Calls `onBatch` per partition, one batch at a time in each, and commits the batch's offsets only after it has
+   * resolved. Resolves after stop(). Rejects with CdcError when the consumer cannot go on.
+   * `keepAlive` must be called in long work, at least every few seconds; it rejects when the partition was lost.
+   */
+  run(onBatch: (batch: ConsumedBatch, keepAlive: () => Promise<void>) => Promise<void>): Promise<void>;
+  /** Finishes the batches in hand, leaves the group. */
+  stop(): Promise<void>;
+  /** Partitions held now, by topic; empty before the group has formed. */
+  assignment(): ReadonlyMap<string, readonly number[]>;
+}

@@ -1,0 +1,47 @@
+import { formatLsn, type Lsn } from './lsn';
+
+/**
+ * The identity and the total order of changes: epoch, LSN of the transaction's commit record, ordinal in the transaction.
+ *
+ * Row LSNs are neither unique nor ordered across transactions, so nothing ever resumes by them.
+ * The epoch grows when history forks (another cluster or timeline, a slot re-created after a loss).
+ */
+export interface Position {
+  readonly epoch: bigint;
+  readonly commitLsn: Lsn;
+  readonly seq: bigint;
+}
+
+/** Negative, zero or positive, as in Array.prototype.sort. */
+export function comparePositions(a: Position, b: Position): number {
+  if (a.epoch !== b.epoch) return a.epoch < b.epoch ? -1 : 1;
+  if (a.commitLsn !== b.commitLsn) return a.commitLsn < b.commitLsn ? -1 : 1;
+  if (a.seq !== b.seq) return a.seq < b.seq ? -1 : 1;
+  return 0;
+}
+
+/**
+ * One text form for headers, the ledger and logs: fixed-width hexadecimal, so that text order is position order
+ * (`00000001-00000000016B3748-00000000`: 8, 16 and 8 digits).
+ */
+export function formatPosition(p: Position): string {
+  return `${hex(p.epoch, 8)}-${hex(p.commitLsn, 16)}-${hex(p.seq, 8)}`;
+}
+
+const TEXT = /^([0-9A-F]{8})-([0-9A-F]{16})-([0-9A-F]{8})$/;
+
+/** Inverse of {@link formatPosition}; throws a RangeError on anything else. */
+export function parsePosition(text: string): Position {
+  const match = TEXT.exec(text);
+  if (!match) throw new RangeError(`not a position: "${text}"`);
+  return { epoch: BigInt(`0x${match[1]}`), commitLsn: BigInt(`0x${match[2]}`), seq: BigInt(`0x${match[3]}`) };
+}
+
+/** For people: `1:0/16B3748:0`. */
+export function describePosition(p: Position): string {
+  return `${p.epoch}:${formatLsn(p.commitLsn)}:${p.seq}`;
+}
+
+function hex(value: bigint, width: number): string {
+  return value.toString(16).toUpperCase().padStart(width, '0');
+}
