@@ -51,6 +51,8 @@ export interface RowEncoder {
 export interface EncoderFactory {
   /** Tables of the contract as `schema.table`. */
   readonly tables: readonly string[];
+  /** The contract's columns of a table (`schema.table`), in their order. */
+  columns(table: string): readonly string[];
   /** Null when the relation is not of the contract. Throws contract_column_missing, contract_type, replica_identity. */
   compile(relation: Relation, options: CompileOptions): RowEncoder | null;
 }
