@@ -1,0 +1,29 @@
+import type { CdcError, ErrorSpec } from './errors';
+
+/** Whether a part of the process does its work now; if not, why and what mends it. */
+export type Readiness = { readonly ready: true } | NotReady;
+
+export interface NotReady {
+  readonly ready: false;
+  readonly code: ErrorSpec['code'];
+  readonly reason: string;
+  readonly fix: string;
+}
+
+export const READY: Readiness = { ready: true };
+
+export const notReady = (error: CdcError): NotReady => ({
+  ready: false,
+  code: error.code,
+  reason: error.message,
+  fix: error.fix,
+});
+
+/** Ready when all are; the first that is not speaks for the whole, with the number of the others. */
+export function combineReadiness(parts: readonly Readiness[]): Readiness {
+  const troubles = parts.filter((part) => !part.ready);
+  const [first] = troubles;
+  if (!first) return READY;
+  if (troubles.length === 1) return first;
+  return { ...first, reason: `${first.reason} (and ${troubles.length - 1} more not ready)` };
+}

@@ -1,0 +1,244 @@
+import type { Op } from './change';
+import { type Lsn, ZERO_LSN } from './lsn';
+import type { Position } from './position';
+import { RecentValues } from './recent';
+
+/**
+ * Plain mutable counters of the running pipeline. The loops add to them; metrics, the summary line and the screen read
+ * them when they are asked. Nothing here is a metric object, so counting costs an addition.
+ */
+
+/** What happens once a batch and deserves a distribution. A prom-client histogram is one. */
+export interface Observer {
+  observe(value: number): void;
+}
+export const silentObserver: Observer = { observe() {} };
+
+export type OpCounts = Record<Op, number>;
+
+export const newOpCounts = (): OpCounts => ({ c: 0, u: 0, d: 0, r: 0, t: 0 });
+
+export function addCounts(into: OpCounts, from: OpCounts): void {
+  into.c += from.c;
+  into.u += from.u;
+  into.d += from.d;
+  into.r += from.r;
+  into.t += from.t;
+}
+
+export const sumCounts = (counts: OpCounts): number => counts.c + counts.u + counts.d + counts.r + counts.t;
+
+/**
+ * What became of the changes of one table, by the op of the source's change: a moved row counts once as `u` although it
+ * makes three records, a truncate once as `t` although it makes one per partition.
+ */
+export interface TableStats {
+  decoded: OpCounts;
+  /** Acknowledged by Kafka. */
+  published: OpCounts;
+  /** Left out by a declared rule. */
+  filtered: OpCounts;
+  /** Their stub was acknowledged by Kafka. */
+  deadLettered: OpCounts;
+  /** The topics held them already. */
+  skipped: OpCounts;
+  /** Decoded, but their connection or writer ended first: they come again from the confirmed position. */
+  abandoned: OpCounts;
+  /** In a batch that is filling or in flight. The only one that goes down. */
+  pending: OpCounts;
+}
+
+export const newTableStats = (): TableStats => ({
+  decoded: newOpCounts(),
+  published: newOpCounts(),
+  filtered: newOpCounts(),
+  deadLettered: newOpCounts(),
+  skipped: newOpCounts(),
+  abandoned: newOpCounts(),
+  pending: newOpCounts(),
+});
+
+/** Changes that nobody accounts for: 0, or something was dropped in silence (Invariant 4). */
+export function conservationDifference(t: TableStats): number {
+  const accounted = [t.published, t.filtered, t.deadLettered, t.skipped, t.abandoned, t.pending];
+  return sumCounts(t.decoded) - accounted.reduce((sum, counts) => sum + sumCounts(counts), 0);
+}
+
+export interface SnapshotStats {
+  rowsDone: number;
+  /** From the planner's statistics; at least rowsDone is shown. */
+  rowsEstimated: number;
+  chunks: number;
+  /** Chunks read again because their snapshot was too old. */
+  chunksRepeated: number;
+  done: boolean;
+}
+
+export const newSnapshotStats = (rowsEstimated: number): SnapshotStats => ({
+  rowsDone: 0,
+  rowsEstimated,
+  chunks: 0,
+  chunksRepeated: 0,
+  done: false,
+});
+
+export interface CaptureStats {
+  /** By table as in the source (`orders`); made with {@link tableStats}. */
+  readonly tables: Map<string, TableStats>;
+  /** By `schema.table`. */
+  readonly snapshots: Map<string, SnapshotStats>;
+  readonly errorsByCode: Map<string, number>;
+  /** Acknowledged Kafka records (tombstones and stubs too), their bytes, and the flushes they came in. */
+  records: number;
+  bytes: number;
+  batches: number;
+  transactions: number;
+  epoch: bigint;
+  /** End of the last transaction (or keepalive) read, acknowledged by Kafka, confirmed to PostgreSQL. */
+  receivedLsn: Lsn;
+  publishedLsn: Lsn;
+  confirmedLsn: Lsn;
+  /** WAL end the server told last. */
+  serverLsn: Lsn;
+  /** Commit time of the last acknowledged transaction, microseconds since 1970; 0 = none yet. */
+  lastCommitTime: bigint;
+  /** When the last flush was acknowledged or nothing was left to send, milliseconds since 1970. */
+  lastProgressMs: number;
+  reconnects: number;
+  /** Writers opened, each with a new fence. */
+  fences: number;
+  /** Seconds from commit to Kafka's acknowledgement, one value a flush (its oldest transaction). */
+  readonly freshness: RecentValues;
+}
+
+export const newCaptureStats = (): CaptureStats => ({
+  tables: new Map(),
+  snapshots: new Map(),
+  errorsByCode: new Map(),
+  records: 0,
+  bytes: 0,
+  batches: 0,
+  transactions: 0,
+  epoch: 0n,
+  receivedLsn: ZERO_LSN,
+  publishedLsn: ZERO_LSN,
+  confirmedLsn: ZERO_LSN,
+  serverLsn: ZERO_LSN,
+  lastCommitTime: 0n,
+  lastProgressMs: 0,
+  reconnects: 0,
+  fences: 0,
+  freshness: new RecentValues(),
+});
+
+/** The table's counters, made when first asked for: look them up once a relation, not once a row. */
+export function tableStats(stats: CaptureStats, table: string): TableStats {
+  let found = stats.tables.get(table);
+  if (!found) {
+    found = newTableStats();
+    stats.tables.set(table, found);
+  }
+  return found;
+}
+
+/** Distributions of capture, one value a flush. */
+export interface CaptureObservers {
+  readonly flushSeconds: Observer;
+  /** Time the batch took to fill: decoding and encoding, waiting for the server included. */
+  readonly fillSeconds: Observer;
+  readonly batchRecords: Observer;
+  /** Commit to acknowledgement. */
+  readonly freshnessSeconds: Observer;
+}
+export const silentCaptureObservers: CaptureObservers = {
+  flushSeconds: silentObserver,
+  fillSeconds: silentObserver,
+  batchRecords: silentObserver,
+  freshnessSeconds: silentObserver,
+};
+
+export interface PartitionStats {
+  readonly topic: string;
+  readonly partition: number;
+  /** Next offset to apply, and the partition's end when last fetched. */
+  offset: bigint;
+  highWatermark: bigint;
+  /** Of the last applied event; null before the first. */
+  position: Position | null;
+  /** Its commit time, microseconds since 1970; 0 = none yet. */
+  commitTime: bigint;
+}
+
+export interface SinkStats {
+  /** Events taken from the topics, by table. */
+  readonly events: Map<string, OpCounts>;
+  /** Partitions held now, by `topic-partition`; made with {@link partitionStats}, deleted when revoked. */
+  readonly partitions: Map<string, PartitionStats>;
+  readonly conflictsByReason: Map<string, number>;
+  readonly errorsByCode: Map<string, number>;
+  batches: number;
+  /** Events newer than what the ledger held: facts written. */
+  applied: number;
+  /** Events the ledger held already or newer: nothing written. */
+  stale: number;
+  /** Orders set aside because their tenant is unknown, and those placed later. */
+  parked: number;
+  placed: number;
+  /** Rows of messaging really inserted or changed. */
+  rowsWritten: number;
+  deadLetters: number;
+  /** Batches decided again because the application won a race or the database asked for it. */
+  retries: number;
+  reconnects: number;
+  rebalances: number;
+  /** When the last batch was committed, milliseconds since 1970. */
+  lastProgressMs: number;
+  /** Seconds from commit at the source to commit in messaging, one value an event. */
+  readonly freshness: RecentValues;
+}
+
+export const newSinkStats = (): SinkStats => ({
+  events: new Map(),
+  partitions: new Map(),
+  conflictsByReason: new Map(),
+  errorsByCode: new Map(),
+  batches: 0,
+  applied: 0,
+  stale: 0,
+  parked: 0,
+  placed: 0,
+  rowsWritten: 0,
+  deadLetters: 0,
+  retries: 0,
+  reconnects: 0,
+  rebalances: 0,
+  lastProgressMs: 0,
+  freshness: new RecentValues(),
+});
+
+export function partitionStats(stats: SinkStats, topic: string, partition: number): PartitionStats {
+  const key = `${topic}-${partition}`;
+  let found = stats.partitions.get(key);
+  if (!found) {
+    found = { topic, partition, offset: 0n, highWatermark: 0n, position: null, commitTime: 0n };
+    stats.partitions.set(key, found);
+  }
+  return found;
+}
+
+/** Distributions of a sink, one value a batch. */
+export interface SinkObservers {
+  readonly applySeconds: Observer;
+  readonly batchEvents: Observer;
+  readonly freshnessSeconds: Observer;
+}
+export const silentSinkObservers: SinkObservers = {
+  applySeconds: silentObserver,
+  batchEvents: silentObserver,
+  freshnessSeconds: silentObserver,
+};
+
+/** Adds to a map of counters (errors by code, conflicts by reason). */
+export function count(counters: Map<string, number>, key: string, by = 1): void {
+  counters.set(key, (counters.get(key) ?? 0) + by);
+}
