@@ -23,8 +23,11 @@ export interface ReplicationStream {
 }
 
 export interface StreamHandlers {
-  /** Synchronous. `payload` is a view into the receive buffer and invalid after the call. Must not throw. */
-  onMessage(payload: Buffer): void;
+  /**
+   * Synchronous. `payload` is a view into the receive buffer and invalid after the call; `lsn` is the WAL start the server
+   * gave with it. Must not throw.
+   */
+  onMessage(payload: Buffer, lsn: Lsn): void;
   /** The server has nothing older than `walEnd` left to send. Ordered with onMessage. */
   onKeepalive(walEnd: Lsn): void;
   /** At most once, when the connection ended by itself: broken, silent for too long, or refused by the server. */
@@ -57,6 +60,14 @@ export interface MvccSnapshot {
   readonly xmin: bigint;
   readonly xmax: bigint;
   readonly running: readonly bigint[];
+}
+
+/** What capture must know of the source before it reads. */
+export interface SourceInspection {
+  readonly systemId: string;
+  readonly timeline: number;
+  /** The slot's confirmed position: nothing smaller is ever confirmed. */
+  readonly confirmedLsn: Lsn;
 }
 
 /** Ordinary queries on the source, beside the stream. */

@@ -1,0 +1,73 @@
+import type { Op } from '../core/change';
+import type { CdcError } from '../core/errors';
+import type { TransactionStamp } from '../core/ports/encoding';
+import { formatPosition, type Position } from '../core/position';
+import { KIND_TEXT, type Tuple } from '../core/tuple';
+import type { ChangeRecords, TableRoute } from './change-records';
+import type { Flusher } from './flusher';
+
+/** Errors of one change, not of the connection or the table. */
+const POISON = new Set(['unencodable', 'record_too_large', 'unchanged_unavailable']);
+
+/** Reasons may be long in a hostile row's honour; a stub stays small. */
+const MAX_REASON = 500;
+
+/**
+ * Changes that cannot become records. By policy `halt` capture stops and says so; by `dead-letter` a stub with table, key,
+ * position and reason goes to the dead-letter topic and the change is counted (Invariant 4). Never a row value (Invariant 7).
+ */
+export class DeadLetters {
+  constructor(
+    private readonly policy: 'halt' | 'dead-letter',
+    private readonly topic: string,
+    private readonly connector: string,
+    private readonly tail: Position | null,
+  ) {}
+
+  takes(error: CdcError): boolean {
+    return this.policy === 'dead-letter' && POISON.has(error.kind);
+  }
+
+  append(
+    records: ChangeRecords,
+    route: TableRoute,
+    op: Op,
+    row: Tuple,
+    stamp: TransactionStamp,
+    seq: number,
+    error: CdcError,
+    flusher: Flusher,
+  ): void {
+    const position = { epoch: stamp.epoch, commitLsn: stamp.commitLsn, seq: BigInt(seq) };
+    route.stats.decoded[op]++;
+    if (this.tail && formatPosition(position) <= formatPosition(this.tail)) {
+      route.stats.skipped[op]++;
+      return;
+    }
+    const { slab } = records;
+    records.begin();
+    slab.ensure(4096);
+    slab.pos += slab.bytes.write(formatPosition(position), slab.pos);
+    const keyEnd = slab.pos;
+    const stub = {
+      connector: this.connector,
+      table: route.encoder.table,
+      op,
+      id: idOf(route, row),
+      position: formatPosition(position),
+      code: error.code,
+      reason: error.message.slice(0, MAX_REASON),
+      commit_time_us: String(stamp.commitTime),
+    };
+    slab.pos += slab.bytes.write(JSON.stringify(stub), slab.pos);
+    flusher.batch.append(this.topic, 0, slab, 0, keyEnd, keyEnd, slab.pos, stamp.commitTime / 1000n, position);
+    flusher.tally.add(route.stats, op, 'deadLettered');
+    flusher.stamp(stamp.commitTime);
+  }
+}
+
+function idOf(route: TableRoute, row: Tuple): string | null {
+  const i = route.encoder.relation.columns.findIndex((column) => column.name === 'id');
+  if (i < 0 || row.kinds[i] !== KIND_TEXT) return null;
+  return row.bytes.toString('utf8', row.starts[i], row.ends[i]).slice(0, 64);
+}
