@@ -1,9 +1,12 @@
 import type { Op } from '../core/change';
+import { CdcError } from '../core/errors';
+import type { Lsn } from '../core/lsn';
 import type { RowEncoder, TransactionStamp } from '../core/ports/encoding';
 import type { TopicWriter } from '../core/ports/topics';
 import type { Position } from '../core/position';
 import { Slab } from '../core/slab';
 import type { TableStats } from '../core/stats';
+import type { Tuple } from '../core/tuple';
 import type { Flusher } from './flusher';
 
 /** One table on its way into its topic. */
@@ -40,30 +43,71 @@ export class ChangeRecords {
   readonly slab = new Slab(256 * 1024);
   /** Six numbers a record: partition, seq, key start and end, value start and end. */
   private readonly spans: number[] = [];
-  private largest = 0;
 
   begin(): void {
     this.slab.reset();
     this.spans.length = 0;
-    this.largest = 0;
+  }
+
+  /** The row after a create, an update or a snapshot's read. */
+  row(
+    route: TableRoute,
+    op: Op,
+    before: Tuple | null,
+    after: Tuple,
+    stamp: TransactionStamp,
+    seq: number,
+    lsn: Lsn,
+    now: bigint,
+  ): void {
+    const { slab } = this;
+    const keyStart = slab.pos;
+    route.encoder.writeKey(slab, after);
+    const valueStart = slab.pos;
+    route.encoder.writeValue(slab, op, before, after, stamp, seq, lsn, now);
+    this.record(route, route.encoder.partition(after, route.partitions), seq, keyStart, valueStart);
+  }
+
+  /** A delete is a record and then a tombstone of the same position. */
+  deletion(route: TableRoute, before: Tuple, stamp: TransactionStamp, seq: number, lsn: Lsn, now: bigint): void {
+    const { slab } = this;
+    const partition = route.encoder.partition(before, route.partitions);
+    if (partition < 0)
+      throw new CdcError('replica_identity', `a delete on ${route.encoder.table} does not say whose row it was`);
+    const keyStart = slab.pos;
+    route.encoder.writeKey(slab, before);
+    const valueStart = slab.pos;
+    route.encoder.writeValue(slab, 'd', before, null, stamp, seq, lsn, now);
+    this.record(route, partition, seq, keyStart, valueStart);
+    this.spans.push(partition, seq, keyStart, valueStart, -1, -1);
+  }
+
+  /** One record without rows for every partition, all of one position. */
+  truncation(route: TableRoute, stamp: TransactionStamp, seq: number, now: bigint): void {
+    const { slab } = this;
+    for (let partition = 0; partition < route.partitions; partition++) {
+      const keyStart = slab.pos;
+      route.encoder.writeTruncateKey(slab);
+      const valueStart = slab.pos;
+      route.encoder.writeValue(slab, 't', null, null, stamp, seq, stamp.commitLsn, now);
+      this.record(route, partition, seq, keyStart, valueStart);
+    }
   }
 
   /** The key is at [keyStart, valueStart), the value from there to the slab's position. */
-  record(partition: number, seq: number, keyStart: number, valueStart: number): void {
+  private record(route: TableRoute, partition: number, seq: number, keyStart: number, valueStart: number): void {
+    const bytes = this.slab.pos - keyStart + RECORD_OVERHEAD;
+    if (bytes > route.limit)
+      throw new CdcError(
+        'record_too_large',
+        `a record of ${route.encoder.table} has ${bytes} bytes; topic ${route.encoder.topic} takes ${route.limit}`,
+      );
     this.spans.push(partition, seq, keyStart, valueStart, valueStart, this.slab.pos);
-    this.largest = Math.max(this.largest, this.slab.pos - keyStart + RECORD_OVERHEAD);
   }
 
-  tombstone(partition: number, seq: number, keyStart: number, keyEnd: number): void {
-    this.spans.push(partition, seq, keyStart, keyEnd, -1, -1);
-  }
-
-  /** Bytes of all records, and of the largest. */
+  /** Upper bound of what the records take in a batch. */
   get bytes(): number {
     return this.slab.pos + (this.spans.length / 6) * RECORD_OVERHEAD;
-  }
-  get largestBytes(): number {
-    return this.largest;
   }
 
   /**

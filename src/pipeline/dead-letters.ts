@@ -9,7 +9,8 @@ import type { Flusher } from './flusher';
 /** Errors of one change, not of the connection or the table. */
 const POISON = new Set(['unencodable', 'record_too_large', 'unchanged_unavailable']);
 
-/** Reasons may be long in a hostile row's honour; a stub stays small. */
+/** A stub stays small, whatever the reason says. */
+export const MAX_STUB_BYTES = 4096;
 const MAX_REASON = 500;
 
 /**
@@ -46,7 +47,7 @@ export class DeadLetters {
     }
     const { slab } = records;
     records.begin();
-    slab.ensure(4096);
+    slab.ensure(MAX_STUB_BYTES);
     slab.pos += slab.bytes.write(formatPosition(position), slab.pos);
     const keyEnd = slab.pos;
     const stub = {

@@ -1,3 +1,4 @@
+import type { Op } from '../core/change';
 import { CdcError, toCdcError } from '../core/errors';
 import type { Lsn } from '../core/lsn';
 import type { EncoderFactory, RowEncoder, TransactionStamp } from '../core/ports/encoding';
@@ -6,33 +7,10 @@ import type { Progress } from '../core/progress';
 import type { ReplicationMessage, Truncate } from '../core/replication-message';
 import { type CaptureStats, tableStats } from '../core/stats';
 import { KIND_BINARY, KIND_TEXT, KIND_UNCHANGED, newTuple, type Tuple } from '../core/tuple';
-import type { ChangedKeys, ChunkRows } from '../core/watermark';
 import { ChangeRecords, routeTo, type TableRoute } from './change-records';
-import type { DeadLetters } from './dead-letters';
+import { type DeadLetters, MAX_STUB_BYTES } from './dead-letters';
 import type { Flusher } from './flusher';
-
-/** Logical messages of this prefix are ours. */
-export const WATERMARK_PREFIX = 'ventia_cdc';
-
-/** Rows of a snapshot chunk whose closing watermark has come by: now it is their turn in the topics. */
-export interface Emission {
-  readonly route: TableRoute;
-  readonly rows: ChunkRows;
-  readonly changed: ChangedKeys;
-  readonly snapshot: TransactionStamp['snapshot'];
-  /** All rows are in batches (not yet acknowledged). */
-  onAppended(rows: number): void;
-}
-
-/** What the snapshot beside the stream sees of it. Called synchronously, in WAL order. */
-export interface StreamWatcher {
-  readonly watching: boolean;
-  onTransaction(xid: number): void;
-  /** `key`: the record key's bytes as latin1. */
-  onRow(table: string, key: string): void;
-  onTruncate(table: string): void;
-  onWatermark(content: string): Emission | null;
-}
+import { type Emission, type StreamWatcher, WATERMARK_PREFIX } from './stream-watcher';
 
 export interface PumpOptions {
   readonly decode: (payload: Buffer) => ReplicationMessage;
@@ -99,15 +77,20 @@ export class Pump {
     if (this.failed) return;
     this.blocked = false;
     let taken = 0;
-    while (!this.blocked) {
-      if (this.emission && !this.emit()) this.blocked = true;
-      else if (taken === this.waiting.length) break;
-      else if (this.attempt(this.waiting[taken]!.payload, this.waiting[taken]!.lsn)) taken++;
+    while (!this.blocked && !this.failed) {
+      const next = this.waiting[taken];
+      if (this.emission) this.blocked = !this.attemptEmission();
+      else if (!next) break;
+      else if (this.attempt(next.payload, next.lsn)) taken++;
       else this.blocked = true;
     }
     this.waiting = taken === this.waiting.length ? [] : this.waiting.slice(taken);
     this.o.flusher.schedule();
     if (!this.blocked && !this.failed) this.o.resume();
+  }
+
+  get waitingForRoom(): boolean {
+    return this.blocked;
   }
 
   /** The route of a relation that the stream has not shown: for the chunk reader. */
@@ -129,10 +112,22 @@ export class Pump {
     try {
       return this.handle(this.o.decode(payload));
     } catch (error) {
-      this.failed = true;
-      this.o.onFailure(toCdcError(error));
-      return true;
+      return this.fail(error);
     }
+  }
+
+  private attemptEmission(): boolean {
+    try {
+      return this.emit();
+    } catch (error) {
+      return this.fail(error);
+    }
+  }
+
+  private fail(error: unknown): true {
+    this.failed = true;
+    this.o.onFailure(toCdcError(error));
+    return true;
   }
 
   private handle(message: ReplicationMessage): boolean {
@@ -193,53 +188,43 @@ export class Pump {
     if (before && after) takeUnchangedFrom(before, after);
     const moved = before !== null && after !== null && route.encoder.moved(before, after);
     records.begin();
+    if (this.o.watcher.watching) this.tellWatcher(route, before, after);
     try {
-      if (op === 'd' || moved) this.encodeDelete(route, before!);
-      if (after) this.encodeRow(route, moved ? 'c' : op, moved ? null : before, after, moved ? this.seq + 1 : this.seq);
-      if (records.largestBytes > route.limit) throw tooLarge(route, records.largestBytes);
+      if (op === 'd') records.deletion(route, before!, this.stamp, this.seq, this.lsn, this.now);
+      else if (moved) this.encodeMove(route, before, after);
+      else records.row(route, op, before, after!, this.stamp, this.seq, this.lsn, this.now);
     } catch (error) {
-      this.setAside(toCdcError(error), route, op, (after ?? before)!);
+      if (!this.setAside(toCdcError(error), route, op, (after ?? before)!, this.stamp, this.seq)) return false;
       this.seq += moved ? 2 : 1;
       return true;
     }
     if (this.o.flusher.full(records.bytes, route.limit)) return false;
-    if (this.o.watcher.watching) this.tellWatcher(route, before, after);
     records.append(route, op, this.stamp, this.o.flusher);
     this.seq += moved ? 2 : 1;
     return true;
   }
 
-  private encodeRow(route: TableRoute, op: 'c' | 'u' | 'd', before: Tuple | null, after: Tuple, seq: number): void {
-    const { slab } = this.records;
-    if (op === 'c' && before === null && route.encoder.hasUnchanged(after))
-      throw new CdcError(
-        'unchanged_unavailable',
-        `a row of ${route.encoder.table} moved without one of its large values`,
-      );
-    const keyStart = slab.pos;
-    route.encoder.writeKey(slab, after);
-    const valueStart = slab.pos;
-    route.encoder.writeValue(slab, op, before, after, this.stamp, seq, this.lsn, this.now);
-    this.records.record(route.encoder.partition(after, route.partitions), seq, keyStart, valueStart);
+  private encodeMove(route: TableRoute, before: Tuple, after: Tuple): void {
+    if (route.encoder.hasUnchanged(after))
+      throw new CdcError('unchanged_unavailable', `a row of ${route.encoder.table} moved without its large values`);
+    this.records.deletion(route, before, this.stamp, this.seq, this.lsn, this.now);
+    this.records.row(route, 'c', null, after, this.stamp, this.seq + 1, this.lsn, this.now);
   }
 
-  /** A delete is a record and then a tombstone of the same position. */
-  private encodeDelete(route: TableRoute, before: Tuple): void {
-    const { slab } = this.records;
-    const partition = route.encoder.partition(before, route.partitions);
-    if (partition < 0)
-      throw new CdcError('replica_identity', `a delete on ${route.encoder.table} does not say whose row it was`);
-    const keyStart = slab.pos;
-    route.encoder.writeKey(slab, before);
-    const valueStart = slab.pos;
-    route.encoder.writeValue(slab, 'd', before, null, this.stamp, this.seq, this.lsn, this.now);
-    this.records.record(partition, this.seq, keyStart, valueStart);
-    this.records.tombstone(partition, this.seq, keyStart, valueStart);
-  }
-
-  private setAside(error: CdcError, route: TableRoute, op: 'c' | 'u' | 'd', row: Tuple): void {
-    if (!this.o.deadLetters.takes(error)) throw error;
-    this.o.deadLetters.append(this.records, route, op, row, this.stamp, this.seq, error, this.o.flusher);
+  /** False when the batch has no room for the stub. Throws the error again when the policy is to halt. */
+  private setAside(
+    error: CdcError,
+    route: TableRoute,
+    op: Op,
+    row: Tuple,
+    stamp: TransactionStamp,
+    seq: number,
+  ): boolean {
+    const { deadLetters, flusher } = this.o;
+    if (!deadLetters.takes(error)) throw error;
+    if (flusher.full(MAX_STUB_BYTES, route.limit)) return false;
+    deadLetters.append(this.records, route, op, row, stamp, seq, error, flusher);
+    return true;
   }
 
   /** The keys a change touched, in the record key's bytes: the same for text and binary columns. */
@@ -250,7 +235,7 @@ export class Pump {
       if (!row) continue;
       slab.pos = end;
       route.encoder.writeKey(slab, row);
-      this.o.watcher.onRow(route.encoder.table, slab.bytes.latin1Slice(end, slab.pos));
+      this.o.watcher.onRow(route.encoder.table, slab.bytes.toString('latin1', end, slab.pos));
     }
     slab.pos = end;
   }
@@ -260,16 +245,9 @@ export class Pump {
     // Tiny records of a few bytes a partition: one message, so one seq, and room for all of them at once.
     if (this.o.flusher.full(routes.length * 64 * 1024, Number.MAX_SAFE_INTEGER)) return false;
     for (const route of routes) {
-      const { records } = this;
-      records.begin();
-      for (let partition = 0; partition < route.partitions; partition++) {
-        const keyStart = records.slab.pos;
-        route.encoder.writeTruncateKey(records.slab);
-        const valueStart = records.slab.pos;
-        route.encoder.writeValue(records.slab, 't', null, null, this.stamp, this.seq, this.stamp.commitLsn, this.now);
-        records.record(partition, this.seq, keyStart, valueStart);
-      }
-      records.append(route, 't', this.stamp, this.o.flusher);
+      this.records.begin();
+      this.records.truncation(route, this.stamp, this.seq, this.now);
+      this.records.append(route, 't', this.stamp, this.o.flusher);
       this.o.watcher.onTruncate(route.encoder.table);
     }
     if (routes.length > 0) this.seq++;
@@ -278,33 +256,28 @@ export class Pump {
 
   /** Continues the chunk; true when all its rows are in. */
   private emit(): boolean {
-    const emission = this.emission!;
-    const { route, rows, changed } = emission.what;
-    const { slab } = this.records;
+    const { what } = this.emission!;
+    const { records, chunkRow, chunkStamp } = this;
     this.now = BigInt(Date.now()) * 1000n;
-    for (; emission.index < rows.count; emission.index++) {
-      rows.read(emission.index, this.chunkRow);
-      this.records.begin();
-      route.encoder.writeKey(slab, this.chunkRow);
-      if (changed.has(slab.bytes.latin1Slice(0, slab.pos))) continue;
-      const valueStart = slab.pos;
-      route.encoder.writeValue(
-        slab,
-        'r',
-        null,
-        this.chunkRow,
-        this.chunkStamp,
-        emission.seq,
-        this.chunkStamp.commitLsn,
-        this.now,
-      );
-      this.records.record(route.encoder.partition(this.chunkRow, route.partitions), emission.seq, 0, valueStart);
-      if (this.o.flusher.full(this.records.largestBytes, route.limit)) return false;
-      this.records.append(route, 'r', this.chunkStamp, this.o.flusher);
-      emission.seq++;
+    for (; this.emission!.index < what.rows.count; this.emission!.index++) {
+      const { seq } = this.emission!;
+      what.rows.read(this.emission!.index, chunkRow);
+      records.begin();
+      what.route.encoder.writeKey(records.slab, chunkRow);
+      if (what.changed.has(records.slab.bytes.toString('latin1', 0, records.slab.pos))) continue;
+      records.begin();
+      try {
+        records.row(what.route, 'r', null, chunkRow, chunkStamp, seq, chunkStamp.commitLsn, this.now);
+        if (this.o.flusher.full(records.bytes, what.route.limit)) return false;
+        records.append(what.route, 'r', chunkStamp, this.o.flusher);
+      } catch (error) {
+        if (!this.setAside(toCdcError(error), what.route, 'r', chunkRow, chunkStamp, seq)) return false;
+      }
+      this.emission!.seq++;
     }
+    const { seq } = this.emission!;
     this.emission = null;
-    emission.what.onAppended(emission.seq);
+    what.onAppended(seq);
     return true;
   }
 
@@ -328,11 +301,4 @@ function takeUnchangedFrom(before: Tuple, after: Tuple): void {
     after.starts[i] = before.starts[i]!;
     after.ends[i] = before.ends[i]!;
   }
-}
-
-function tooLarge(route: TableRoute, bytes: number): CdcError {
-  return new CdcError(
-    'record_too_large',
-    `a record of ${route.encoder.table} has ${bytes} bytes; ${route.encoder.topic} takes ${route.limit}`,
-  );
 }

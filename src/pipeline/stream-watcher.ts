@@ -1,0 +1,26 @@
+import type { TransactionStamp } from '../core/ports/encoding';
+import type { ChangedKeys, ChunkRows } from '../core/watermark';
+import type { TableRoute } from './change-records';
+
+/** Logical messages of this prefix are ours. */
+export const WATERMARK_PREFIX = 'ventia_cdc';
+
+/** Rows of a snapshot chunk whose closing watermark has come by: now it is their turn in the topics. */
+export interface Emission {
+  readonly route: TableRoute;
+  readonly rows: ChunkRows;
+  readonly changed: ChangedKeys;
+  readonly snapshot: TransactionStamp['snapshot'];
+  /** All rows are in batches (not yet acknowledged). */
+  onAppended(rows: number): void;
+}
+
+/** What the snapshot beside the stream sees of it. Called synchronously, in WAL order. */
+export interface StreamWatcher {
+  readonly watching: boolean;
+  onTransaction(xid: number): void;
+  /** `key`: the record key's bytes as latin1. */
+  onRow(table: string, key: string): void;
+  onTruncate(table: string): void;
+  onWatermark(content: string): Emission | null;
+}
