@@ -1,3 +1,4 @@
+import { type Deferred, deferred } from '../core/deferred';
 import { type CdcError, toCdcError } from '../core/errors';
 import type { Lsn } from '../core/lsn';
 import type { OutgoingBatch, TopicWriter } from '../core/ports/topics';
@@ -32,7 +33,7 @@ export class Flusher {
   private scheduled = false;
   private renewalDue = false;
   private dead = false;
-  private readonly waiters: { filled: number; resolve: () => void }[] = [];
+  private readonly waiters: { filled: number; done: Deferred<void> }[] = [];
   /** Batches sealed and acknowledged so far: what `durable` waits for. */
   private sealed = 0;
   private settled = 0;
@@ -105,17 +106,21 @@ export class Flusher {
     this.schedule();
   }
 
-  /** Resolves when all that was appended until now is acknowledged; never when the writer dies. */
+  /** Resolves when all that was appended until now is acknowledged; rejects when it will not be. */
   durable(): Promise<void> {
     const filled = this.filling.out.records > 0 ? this.sealed + 1 : this.sealed;
     if (filled <= this.settled) return Promise.resolve();
     this.schedule();
-    return new Promise((resolve) => this.waiters.push({ filled, resolve }));
+    const done = deferred();
+    this.waiters.push({ filled, done });
+    return done.promise;
   }
 
-  /** After a failure elsewhere: what is not acknowledged comes again from the confirmed position. */
-  abandon(): void {
+  /** After a failure: what is not acknowledged comes again from the confirmed position. */
+  abandon(why: CdcError): void {
+    if (this.dead) return;
     this.dead = true;
+    for (const { done } of this.waiters) done.reject(why);
     this.filling.tally.abandoned();
     this.spare.tally.abandoned();
   }
@@ -131,8 +136,9 @@ export class Flusher {
       },
       (error: unknown) => {
         if (this.dead) return;
-        this.abandon();
-        this.hooks.onFailure(toCdcError(error));
+        const why = toCdcError(error);
+        this.abandon(why);
+        this.hooks.onFailure(why);
       },
     );
   }
@@ -155,7 +161,7 @@ export class Flusher {
     this.progress.acknowledged(end, now);
     this.stats.lastProgressMs = now;
     this.stats.publishedLsn = this.progress.published;
-    while (this.waiters[0] && this.waiters[0].filled <= this.settled) this.waiters.shift()?.resolve();
+    while (this.waiters[0] && this.waiters[0].filled <= this.settled) this.waiters.shift()?.done.resolve();
   }
 
   private account(sent: Filling, startedMs: number): void {

@@ -1,0 +1,228 @@
+import { deferred } from '../core/deferred';
+import { CdcError, toCdcError } from '../core/errors';
+import { formatLsn, type Lsn } from '../core/lsn';
+import type { EncoderFactory } from '../core/ports/encoding';
+import type { Logger } from '../core/ports/log';
+import type { ReplicationStream, SourceInspection, SourceQueries } from '../core/ports/source';
+import type { TopicWriter } from '../core/ports/topics';
+import { Progress } from '../core/progress';
+import type { ReplicationMessage } from '../core/replication-message';
+import type { CaptureObservers, CaptureStats } from '../core/stats';
+import { DeadLetters } from './dead-letters';
+import { Flusher } from './flusher';
+import { Pump } from './pump';
+import { RecordedState } from './recorded-state';
+import { Snapshot } from './snapshot';
+
+export interface CaptureOptions {
+  readonly connector: string;
+  /** In the order of the first load: parents before children. */
+  readonly tables: readonly string[];
+  /** Their topics. */
+  readonly topics: readonly string[];
+  readonly deadLetterTopic: string;
+  readonly errorsPolicy: 'halt' | 'dead-letter';
+  readonly snapshotMode: 'initial' | 'never';
+  readonly snapshotChunkRows: number;
+  readonly maxBatchBytes: number;
+  readonly confirmTrailMs: number;
+}
+
+export interface CapturePorts {
+  /** Looks at source, publication, identities and slot; throws the first trouble. Cheap: called every few seconds. */
+  inspect(): Promise<SourceInspection>;
+  openStream(confirmed: Lsn): ReplicationStream;
+  newDecoder(): (payload: Buffer) => ReplicationMessage;
+  openWriter(): Promise<TopicWriter>;
+  openQueries(): SourceQueries;
+  /** Registered schema ids and contracts. */
+  loadEncoders(): Promise<EncoderFactory>;
+  readonly stats: CaptureStats;
+  readonly observers: CaptureObservers;
+  readonly log: Logger;
+  /** It streams and makes progress. */
+  onStreaming(): void;
+}
+
+/** How often the confirmed position is looked at again (it trails), and how often the source is inspected. */
+const CONFIRM_MS = 1000;
+const INSPECT_MS = 5000;
+/** Sooner than half of Kafka's producer.id.expiration.ms (1 day): the fence wears off on idle partitions. */
+const RENEW_FENCE_MS = 3_600_000;
+/** A clean stop waits this long for what is in flight; what is not acknowledged by then comes again. */
+const DRAIN_MS = 5000;
+
+/**
+ * One life of capture: from taking the slot to losing it. Resolves after `signal` aborts and everything in hand is
+ * acknowledged; rejects with the CdcError that ended it. The caller starts the next life.
+ *
+ * The slot comes first, because it admits one capture only: whoever has it may fence older writers. Then the writer, which
+ * reads what the topics hold. Then bytes flow.
+ */
+export async function runCapture(o: CaptureOptions, ports: CapturePorts, signal: AbortSignal): Promise<void> {
+  const source = await ports.inspect();
+  const stream = ports.openStream(source.confirmedLsn);
+  const ended = deferred<void>();
+  ended.promise.catch(() => {});
+  let pump: Pump | null = null;
+  const early: { payload: Buffer; lsn: Lsn }[] = [];
+  await stream.start({
+    onMessage: (payload, lsn) => {
+      if (pump) pump.onMessage(payload, lsn);
+      else early.push({ payload: Buffer.from(payload), lsn });
+    },
+    onKeepalive: (walEnd) => pump?.onKeepalive(walEnd),
+    onEnd: (error) => ended.reject(error),
+  });
+  const session = new Session(o, ports, source, stream, (error) => ended.reject(error));
+  try {
+    stream.pause();
+    pump = await session.open(early);
+    ports.onStreaming();
+    signal.addEventListener('abort', () => ended.resolve(), { once: true });
+    if (signal.aborted) ended.resolve();
+    await ended.promise;
+    await session.drain();
+  } finally {
+    await session.close();
+  }
+}
+
+/** What one life owns, and gives back. */
+class Session {
+  private readonly progress: Progress;
+  private writer: TopicWriter | null = null;
+  private queries: SourceQueries | null = null;
+  private flusher: Flusher | null = null;
+  private snapshot: Snapshot | null = null;
+  private readonly timers: NodeJS.Timeout[] = [];
+
+  constructor(
+    private readonly o: CaptureOptions,
+    private readonly ports: CapturePorts,
+    private readonly source: SourceInspection,
+    private readonly stream: ReplicationStream,
+    private readonly fail: (error: CdcError) => void,
+  ) {
+    this.progress = new Progress(o.confirmTrailMs);
+    this.progress.idle(source.confirmedLsn, -o.confirmTrailMs * 2);
+  }
+
+  async open(early: readonly { payload: Buffer; lsn: Lsn }[]): Promise<Pump> {
+    const { o, ports, stream, progress } = this;
+    const writer = await ports.openWriter();
+    this.writer = writer;
+    ports.stats.fences++;
+    const recorded = new RecordedState(writer, o.connector);
+    const epoch = recorded.epoch(this.source);
+    recorded.partitions(o.topics);
+    ports.stats.epoch = BigInt(epoch);
+    const encoders = await ports.loadEncoders();
+    const queries = ports.openQueries();
+    this.queries = queries;
+    const absent = await recorded.absentColumns(queries, encoders, ports.log);
+    const absentColumns = (table: string) => absent.get(table) ?? [];
+
+    let pump: Pump;
+    const flusher = new Flusher(writer, progress, o.maxBatchBytes, ports.stats, ports.observers, {
+      onAcknowledged: () => {
+        this.confirm();
+        if (pump.waitingForRoom) pump.drain();
+      },
+      onFailure: this.fail,
+    });
+    this.flusher = flusher;
+    const appendState = (key: string, value: string) => flusher.batch.appendState(key, value, BigInt(Date.now()));
+    const { connector, snapshotChunkRows: chunkRows } = o;
+    this.snapshot = new Snapshot({
+      connector,
+      queries,
+      encoders,
+      absentColumns,
+      chunkRows,
+      stats: ports.stats,
+      log: ports.log,
+      saveState: (key, value) => {
+        appendState(key, JSON.stringify(value));
+        return flusher.durable();
+      },
+      durable: () => flusher.durable(),
+    });
+    pump = new Pump({
+      decode: ports.newDecoder(),
+      encoders,
+      absentColumns,
+      writer,
+      flusher,
+      progress,
+      stats: ports.stats,
+      watcher: this.snapshot,
+      deadLetters: new DeadLetters(o.errorsPolicy, o.deadLetterTopic, connector, writer.tail(o.deadLetterTopic, 0)),
+      epoch: BigInt(epoch),
+      pause: () => stream.pause(),
+      resume: () => stream.resume(),
+      onFailure: this.fail,
+    });
+    for (const { payload, lsn } of early) pump.onMessage(payload, lsn);
+    pump.drain();
+    for (const [key, value] of recorded.changes()) appendState(key, value);
+    flusher.schedule();
+    this.startTimers(flusher);
+    const toLoad = o.snapshotMode === 'never' ? [] : recorded.tablesToLoad(o.tables);
+    this.snapshot.run(pump, toLoad).catch((error: unknown) => this.fail(toCdcError(error)));
+    const { systemId, timeline, confirmedLsn } = this.source;
+    ports.log.info({ systemId, timeline, epoch, confirmed: formatLsn(confirmedLsn) }, 'capture: streaming');
+    return pump;
+  }
+
+  /** Waits, bounded, until what was read is acknowledged, and confirms it. */
+  async drain(): Promise<void> {
+    this.stream.pause();
+    this.snapshot?.stop();
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, DRAIN_MS);
+    });
+    await Promise.race([this.flusher?.durable().catch(() => {}), late]);
+    clearTimeout(timer);
+    this.confirm();
+  }
+
+  async close(): Promise<void> {
+    for (const timer of this.timers) clearInterval(timer);
+    this.snapshot?.stop();
+    this.flusher?.abandon(new CdcError('stream_broken', 'capture ended'));
+    const closing = [this.stream.stop(), this.queries?.close(), this.writer?.close()];
+    const results = await Promise.allSettled(closing);
+    for (const result of results)
+      if (result.status === 'rejected') this.ports.log.warn({ err: result.reason }, 'capture: closing failed');
+  }
+
+  /** Invariant 1: only what Kafka has acknowledged, at transaction ends. */
+  private confirm(): void {
+    const confirmed = this.progress.confirmable(Date.now());
+    this.stream.confirm(confirmed);
+    this.ports.stats.confirmedLsn = confirmed;
+  }
+
+  private startTimers(flusher: Flusher): void {
+    let inspecting = false;
+    const inspect = async () => {
+      if (inspecting) return;
+      inspecting = true;
+      try {
+        await this.ports.inspect();
+      } catch (error) {
+        // Away for a moment is the stream's to notice; only what needs hands ends this life.
+        const trouble = toCdcError(error);
+        if (trouble.retry === 'manual') this.fail(trouble);
+      }
+      inspecting = false;
+    };
+    this.timers.push(
+      setInterval(() => this.confirm(), CONFIRM_MS),
+      setInterval(() => flusher.renewFence(), RENEW_FENCE_MS),
+      setInterval(() => void inspect(), INSPECT_MS),
+    );
+  }
+}

@@ -1,0 +1,159 @@
+import { Backoff, wait } from '../core/backoff';
+import type { ChangeEvent } from '../core/change';
+import { CdcError, toCdcError } from '../core/errors';
+import type { Logger } from '../core/ports/log';
+import type { ApplyResult, Outcome, Sink } from '../core/ports/sink';
+import type { ConsumedBatch, ConsumedRecord, GroupConsumer } from '../core/ports/topics';
+import { notReady, READY, type Readiness } from '../core/readiness';
+import { count, newOpCounts, partitionStats, type SinkObservers, type SinkStats } from '../core/stats';
+
+export interface SinkPorts {
+  readonly consumer: GroupConsumer;
+  /** Tombstones are left out. Rejects with schema_unknown, registry_unreachable, record_malformed. */
+  decode(topic: string, records: readonly ConsumedRecord[]): Promise<ChangeEvent[]>;
+  readonly sink: Sink;
+  readonly stats: SinkStats;
+  readonly observers: SinkObservers;
+  readonly log: Logger;
+  /** Why it does not go on now, or that it does. */
+  onReadiness(readiness: Readiness): void;
+  /** What became of the last changes, for a screen. */
+  onOutcomes(outcomes: readonly Outcome[]): void;
+}
+
+/** Records applied in one database transaction. */
+export interface SinkOptions {
+  readonly maxRecords: number;
+}
+
+/** In a long wait the group must hear from us more often than its session timeout. */
+const HEARTBEAT_MS = 2000;
+
+/**
+ * One life of a sink: consumes until the signal aborts. Offsets are committed by the consumer after the database has
+ * committed (Invariant 2). While the database or the registry is away the batch waits here, the partitions stay ours, and
+ * nothing is skipped.
+ */
+export async function runSink(o: SinkOptions, ports: SinkPorts, signal: AbortSignal): Promise<void> {
+  const stop = () => void ports.consumer.stop();
+  signal.addEventListener('abort', stop, { once: true });
+  const ready = setInterval(() => {
+    if (ports.consumer.assignment().size > 0) {
+      clearInterval(ready);
+      ports.onReadiness(READY);
+    }
+  }, 100);
+  try {
+    if (signal.aborted) return;
+    await ports.consumer.run((batch, keepAlive) => applyBatch(o, ports, batch, keepAlive, signal));
+  } finally {
+    clearInterval(ready);
+    signal.removeEventListener('abort', stop);
+  }
+}
+
+async function applyBatch(
+  o: SinkOptions,
+  ports: SinkPorts,
+  batch: ConsumedBatch,
+  keepAlive: () => Promise<void>,
+  signal: AbortSignal,
+): Promise<void> {
+  for (let start = 0; start < batch.records.length; start += o.maxRecords) {
+    const records = batch.records.slice(start, start + o.maxRecords);
+    const startedMs = Date.now();
+    const { events, result } = await untilDone(ports, keepAlive, signal, async () => {
+      const events = await ports.decode(batch.topic, records);
+      const { topic, partition } = batch;
+      const lastOffset = records.at(-1)!.offset;
+      return { events, result: await ports.sink.apply({ topic, partition, lastOffset, events }) };
+    });
+    account(ports, batch, records, events, result, startedMs);
+    await keepAlive();
+  }
+}
+
+/** Tries until it works, the partition is lost, or the process is told to stop (then throws: nothing is committed). */
+async function untilDone<T>(
+  ports: SinkPorts,
+  keepAlive: () => Promise<void>,
+  signal: AbortSignal,
+  work: () => Promise<T>,
+): Promise<T> {
+  const backoff = new Backoff();
+  let said: string | null = null;
+  for (;;) {
+    try {
+      const done = await work();
+      if (said !== null) {
+        ports.onReadiness(READY);
+        ports.log.info({}, 'working again');
+      }
+      return done;
+    } catch (error) {
+      const trouble = toCdcError(error);
+      if (signal.aborted) throw trouble;
+      count(ports.stats.errorsByCode, trouble.code);
+      ports.stats.retries++;
+      const text = `${trouble.code} ${trouble.message}`;
+      if (text !== said) {
+        ports.onReadiness(notReady(trouble));
+        const fields = { code: trouble.code, fix: trouble.fix, retry: trouble.retry };
+        ports.log.warn(trouble.kind === 'internal' ? { ...fields, err: trouble.cause } : fields, trouble.message);
+      }
+      said = text;
+      await waitAlive(backoff.next(), keepAlive, signal);
+    }
+  }
+}
+
+async function waitAlive(ms: number, keepAlive: () => Promise<void>, signal: AbortSignal): Promise<void> {
+  for (let left = ms; left > 0; left -= HEARTBEAT_MS) {
+    await wait(Math.min(left, HEARTBEAT_MS), signal);
+    if (signal.aborted) throw new CdcError('consumer_failed', 'stopped while a batch was waiting');
+    await keepAlive();
+  }
+}
+
+function account(
+  ports: SinkPorts,
+  batch: ConsumedBatch,
+  records: readonly ConsumedRecord[],
+  events: readonly ChangeEvent[],
+  result: ApplyResult,
+  startedMs: number,
+): void {
+  const { stats, observers } = ports;
+  const now = Date.now();
+  const part = partitionStats(stats, batch.topic, batch.partition);
+  part.offset = records.at(-1)!.offset + 1n;
+  part.highWatermark = batch.highWatermark;
+  const last = events.at(-1);
+  if (last) {
+    part.position = last.position;
+    part.commitTime = last.commitTime;
+  }
+  for (const event of events) {
+    let ops = stats.events.get(event.table);
+    if (!ops) {
+      ops = newOpCounts();
+      stats.events.set(event.table, ops);
+    }
+    ops[event.op]++;
+    const seconds = Math.max(0, now - Number(event.commitTime / 1000n)) / 1000;
+    stats.freshness.push(seconds);
+    observers.freshnessSeconds.observe(seconds);
+  }
+  for (const [reason, by] of Object.entries(result.conflicts)) count(stats.conflictsByReason, reason, by);
+  stats.batches++;
+  stats.applied += result.applied;
+  stats.stale += result.stale;
+  stats.parked += result.parked;
+  stats.placed += result.placed;
+  stats.rowsWritten += result.created + result.updated;
+  stats.deadLetters += result.deadLetters;
+  stats.lastProgressMs = now;
+  observers.applySeconds.observe((now - startedMs) / 1000);
+  observers.batchEvents.observe(events.length);
+  if (result.outcomes.length > 0) ports.onOutcomes(result.outcomes);
+}
