@@ -1,0 +1,295 @@
+import type { Lsn } from '../core/lsn';
+import {
+  type CaptureStats,
+  conservationDifference,
+  type OpCounts,
+  type PartitionStats,
+  type SinkStats,
+  type SnapshotStats,
+  sumCounts,
+  type TableStats,
+} from '../core/stats';
+
+/** Label values in the order of the family's labels, and the value. */
+export type Sample = readonly [labels: readonly string[], value: number];
+
+/** A metric that is read from the counters when somebody asks. Every sample also has the label `connector`. */
+export interface Family {
+  /** Without the prefix `ventia_cdc_`. */
+  readonly name: string;
+  readonly kind: 'counter' | 'gauge';
+  readonly help: string;
+  readonly labels: readonly string[];
+  readonly capture?: (stats: CaptureStats, nowMs: number) => readonly Sample[];
+  readonly sink?: (stats: SinkStats, nowMs: number) => readonly Sample[];
+}
+
+const OUTCOMES = ['published', 'filtered', 'deadLettered', 'skipped', 'abandoned'] as const;
+
+const single = (value: number): Sample[] => [[[], value]];
+
+const perKey = (counters: ReadonlyMap<string, number>): Sample[] => [...counters].map(([key, value]) => [[key], value]);
+
+const perOp = (table: string, counts: OpCounts, ...more: string[]): Sample[] =>
+  Object.entries(counts).map(([op, value]) => [[table, op, ...more], value]);
+
+const perTable = (stats: CaptureStats, read: (table: TableStats) => number): Sample[] =>
+  [...stats.tables].map(([table, counts]) => [[table], read(counts)]);
+
+const perSnapshot = (stats: CaptureStats, read: (snapshot: SnapshotStats) => number): Sample[] =>
+  [...stats.snapshots].map(([table, snapshot]) => [[table], read(snapshot)]);
+
+const behind = (from: Lsn, to: Lsn) => Math.max(0, Number(to - from));
+
+const recordsBehind = (p: PartitionStats) => Math.max(0, Number(p.highWatermark - p.offset));
+
+/** Age of what was done last, where more is to be done: 0 when nothing is left. */
+const secondsBehind = (commitTime: bigint, nowMs: number, more: boolean) =>
+  more && commitTime > 0n ? Math.max(0, nowMs / 1000 - Number(commitTime) / 1e6) : 0;
+
+/** Everything that is counted; distributions are in metrics.ts. */
+export const FAMILIES: readonly Family[] = [
+  {
+    name: 'changes_decoded_total',
+    kind: 'counter',
+    help: 'Row changes read from the replication stream or a snapshot.',
+    labels: ['table', 'op'],
+    capture: (s) => [...s.tables].flatMap(([table, t]) => perOp(table, t.decoded)),
+  },
+  {
+    name: 'changes_total',
+    kind: 'counter',
+    help: 'What became of them: published, filtered, deadLettered, skipped (the topics held them), abandoned (read again after a reconnect).',
+    labels: ['table', 'op', 'outcome'],
+    capture: (s) =>
+      [...s.tables].flatMap(([table, t]) => OUTCOMES.flatMap((outcome) => perOp(table, t[outcome], outcome))),
+  },
+  {
+    name: 'changes_pending',
+    kind: 'gauge',
+    help: 'Changes in a batch that is filling or in flight.',
+    labels: ['table'],
+    capture: (s) => perTable(s, (t) => sumCounts(t.pending)),
+  },
+  {
+    name: 'conservation_difference',
+    kind: 'gauge',
+    help: 'Decoded changes that nothing accounts for. Must be 0.',
+    labels: ['table'],
+    capture: (s) => perTable(s, conservationDifference),
+  },
+  {
+    name: 'transactions_total',
+    kind: 'counter',
+    help: 'Transactions of the source acknowledged by Kafka.',
+    labels: [],
+    capture: (s) => single(s.transactions),
+  },
+  {
+    name: 'records_total',
+    kind: 'counter',
+    help: 'Kafka records acknowledged, tombstones and stubs included.',
+    labels: [],
+    capture: (s) => single(s.records),
+  },
+  {
+    name: 'record_bytes_total',
+    kind: 'counter',
+    help: 'Their bytes before compression.',
+    labels: [],
+    capture: (s) => single(s.bytes),
+  },
+  {
+    name: 'batches_total',
+    kind: 'counter',
+    help: 'Flushes acknowledged by Kafka, or batches committed to Messaging.',
+    labels: [],
+    capture: (s) => single(s.batches),
+    sink: (s) => single(s.batches),
+  },
+  {
+    name: 'lsn',
+    kind: 'gauge',
+    help: "Position in the source's WAL: told by the server, received, published to Kafka, confirmed to the slot.",
+    labels: ['stage'],
+    capture: (s) => [
+      [['server'], Number(s.serverLsn)],
+      [['received'], Number(s.receivedLsn)],
+      [['published'], Number(s.publishedLsn)],
+      [['confirmed'], Number(s.confirmedLsn)],
+    ],
+  },
+  {
+    name: 'lag_bytes',
+    kind: 'gauge',
+    help: 'WAL written by the server and not yet received, published, confirmed.',
+    labels: ['stage'],
+    capture: (s) => [
+      [['received'], behind(s.receivedLsn, s.serverLsn)],
+      [['published'], behind(s.publishedLsn, s.serverLsn)],
+      [['confirmed'], behind(s.confirmedLsn, s.serverLsn)],
+    ],
+  },
+  {
+    name: 'lag_records',
+    kind: 'gauge',
+    help: 'Records in the partition that are not applied yet.',
+    labels: ['topic', 'partition'],
+    sink: (s) => [...s.partitions.values()].map((p) => [[p.topic, String(p.partition)], recordsBehind(p)]),
+  },
+  {
+    name: 'lag_seconds',
+    kind: 'gauge',
+    help: 'Age of the last change done while more wait, by commit time; 0 when none waits. Of a sink the worst partition.',
+    labels: [],
+    capture: (s, now) => single(secondsBehind(s.lastCommitTime, now, s.publishedLsn < s.serverLsn)),
+    sink: (s, now) =>
+      single(
+        Math.max(0, ...[...s.partitions.values()].map((p) => secondsBehind(p.commitTime, now, recordsBehind(p) > 0))),
+      ),
+  },
+  {
+    name: 'last_progress_timestamp_seconds',
+    kind: 'gauge',
+    help: 'When something was last published or committed, or nothing was left to do.',
+    labels: [],
+    capture: (s) => single(s.lastProgressMs / 1000),
+    sink: (s) => single(s.lastProgressMs / 1000),
+  },
+  {
+    name: 'epoch',
+    kind: 'gauge',
+    help: 'Grows when the history of the source forks.',
+    labels: [],
+    capture: (s) => single(Number(s.epoch)),
+  },
+  {
+    name: 'snapshot_rows',
+    kind: 'gauge',
+    help: 'Rows of the load that are in the topics.',
+    labels: ['table'],
+    capture: (s) => perSnapshot(s, (snapshot) => snapshot.rowsDone),
+  },
+  {
+    name: 'snapshot_rows_estimated',
+    kind: 'gauge',
+    help: "Rows of the load by the planner's statistics.",
+    labels: ['table'],
+    capture: (s) => perSnapshot(s, (snapshot) => Math.max(snapshot.rowsEstimated, snapshot.rowsDone)),
+  },
+  {
+    name: 'snapshot_chunks_total',
+    kind: 'counter',
+    help: 'Chunks of the load that are in the topics.',
+    labels: ['table'],
+    capture: (s) => perSnapshot(s, (snapshot) => snapshot.chunks),
+  },
+  {
+    name: 'snapshot_chunks_repeated_total',
+    kind: 'counter',
+    help: 'Chunks read again because their database snapshot was too old.',
+    labels: ['table'],
+    capture: (s) => perSnapshot(s, (snapshot) => snapshot.chunksRepeated),
+  },
+  {
+    name: 'snapshot_done',
+    kind: 'gauge',
+    help: '1 when the load is complete.',
+    labels: ['table'],
+    capture: (s) => perSnapshot(s, (snapshot) => Number(snapshot.done)),
+  },
+  {
+    name: 'events_total',
+    kind: 'counter',
+    help: 'Events taken from the topics.',
+    labels: ['table', 'op'],
+    sink: (s) => [...s.events].flatMap(([table, counts]) => perOp(table, counts)),
+  },
+  {
+    name: 'events_applied_total',
+    kind: 'counter',
+    help: 'Events newer than what the ledger held.',
+    labels: [],
+    sink: (s) => single(s.applied),
+  },
+  {
+    name: 'events_stale_total',
+    kind: 'counter',
+    help: 'Events the ledger held already, or something newer: nothing was written.',
+    labels: [],
+    sink: (s) => single(s.stale),
+  },
+  {
+    name: 'orders_parked_total',
+    kind: 'counter',
+    help: 'Orders set aside because their tenant is unknown.',
+    labels: [],
+    sink: (s) => single(s.parked),
+  },
+  {
+    name: 'orders_placed_total',
+    kind: 'counter',
+    help: 'Parked orders placed when their tenant came.',
+    labels: [],
+    sink: (s) => single(s.placed),
+  },
+  {
+    name: 'rows_written_total',
+    kind: 'counter',
+    help: 'Rows of Messaging really inserted or changed.',
+    labels: [],
+    sink: (s) => single(s.rowsWritten),
+  },
+  {
+    name: 'conflicts_total',
+    kind: 'counter',
+    help: "Values not written because they are somebody else's.",
+    labels: ['reason'],
+    sink: (s) => perKey(s.conflictsByReason),
+  },
+  {
+    name: 'batch_retries_total',
+    kind: 'counter',
+    help: "Batches decided again after a lost race or at the database's request.",
+    labels: [],
+    sink: (s) => single(s.retries),
+  },
+  {
+    name: 'rebalances_total',
+    kind: 'counter',
+    help: 'Times the consumer group was formed anew.',
+    labels: [],
+    sink: (s) => single(s.rebalances),
+  },
+  {
+    name: 'dead_letters_total',
+    kind: 'counter',
+    help: 'Changes set aside because they cannot be written.',
+    labels: [],
+    capture: (s) => single([...s.tables.values()].reduce((sum, t) => sum + sumCounts(t.deadLettered), 0)),
+    sink: (s) => single(s.deadLetters),
+  },
+  {
+    name: 'errors_total',
+    kind: 'counter',
+    help: 'Errors by code of the error manual.',
+    labels: ['code'],
+    capture: (s) => perKey(s.errorsByCode),
+    sink: (s) => perKey(s.errorsByCode),
+  },
+  {
+    name: 'reconnects_total',
+    kind: 'counter',
+    help: 'Connections replaced.',
+    labels: [],
+    capture: (s) => single(s.reconnects),
+    sink: (s) => single(s.reconnects),
+  },
+  {
+    name: 'fences_total',
+    kind: 'counter',
+    help: 'Writers opened; each shuts out the ones before it.',
+    labels: [],
+    capture: (s) => single(s.fences),
+  },
+];
