@@ -1,0 +1,102 @@
+import { CdcError } from '../../../src/core/errors';
+import type { OutgoingBatch, TopicWriter } from '../../../src/core/ports/topics';
+import type { Position } from '../../../src/core/position';
+
+/** How one flush ends. Consumed first in, first out; then every flush succeeds. */
+export type Fault =
+  | 'none'
+  /** Nothing arrived. */
+  | 'reject'
+  /** Only the partitions with an even number got it. */
+  | 'partial'
+  /** All arrived, the answer was lost. */
+  | 'lost-answer';
+
+export interface StoredRecord {
+  readonly topic: string;
+  readonly partition: number;
+  readonly key: string;
+  readonly value: string | null;
+  readonly position: Position;
+}
+
+/** The topics of a pretended Kafka, for testing what our side does when a flush fails. Values are JSON with lsn and seq. */
+export class FakeBroker {
+  readonly log: StoredRecord[] = [];
+  readonly state = new Map<string, string>();
+  readonly faults: Fault[] = [];
+
+  constructor(
+    readonly topics: readonly { name: string; partitions: number }[],
+    readonly maxBatchBytes: number,
+    /** Turns of the event loop a flush takes. */
+    private readonly flushTicks = 1,
+  ) {}
+
+  open(): TopicWriter {
+    const tails = new Map(this.log.map((r) => [`${r.topic}/${r.partition}`, r.position]));
+    const state = new Map(this.state);
+    return {
+      topics: this.topics,
+      state,
+      tail: (topic, partition) => tails.get(`${topic}/${partition}`) ?? null,
+      newBatch: () => new FakeBatch(),
+      maxBatchBytes: () => this.maxBatchBytes,
+      flush: (batch) => this.flush(batch as FakeBatch),
+      renewFence: () => Promise.resolve(),
+      close: () => Promise.resolve(),
+    };
+  }
+
+  private async flush(batch: FakeBatch): Promise<void> {
+    if (batch.largestBytes > this.maxBatchBytes) throw new CdcError('record_too_large', 'batch too large');
+    const sent = [...batch.stored];
+    for (let tick = 0; tick < this.flushTicks; tick++) await new Promise((resolve) => setImmediate(resolve));
+    const fault = this.faults.shift() ?? 'none';
+    if (fault !== 'reject') {
+      this.log.push(...sent.filter((r) => fault !== 'partial' || r.partition % 2 === 0));
+      for (const [key, value] of batch.states) this.state.set(key, value);
+    }
+    if (fault !== 'none') throw new CdcError('produce_failed', fault);
+  }
+}
+
+class FakeBatch implements OutgoingBatch {
+  readonly stored: StoredRecord[] = [];
+  readonly states: [string, string][] = [];
+  private readonly sizes = new Map<string, number>();
+  bytes = 0;
+
+  get records(): number {
+    return this.stored.length + this.states.length;
+  }
+
+  get largestBytes(): number {
+    return Math.max(0, ...this.sizes.values());
+  }
+
+  append(...[topic, partition, slab, ks, ke, vs, ve, , header]: Parameters<OutgoingBatch['append']>): void {
+    const value = vs < 0 ? null : slab.bytes.toString('utf8', vs, ve);
+    const position = header ?? positionOf(JSON.parse(value!));
+    this.stored.push({ topic, partition, key: slab.bytes.toString('utf8', ks, ke), value, position });
+    const place = `${topic}/${partition}`;
+    const size = ke - ks + Math.max(0, ve - vs);
+    this.sizes.set(place, (this.sizes.get(place) ?? 0) + size);
+    this.bytes += size;
+  }
+
+  appendState(key: string, value: string): void {
+    this.states.push([key, value]);
+  }
+
+  clear(): void {
+    this.stored.length = 0;
+    this.states.length = 0;
+    this.sizes.clear();
+    this.bytes = 0;
+  }
+}
+
+function positionOf(value: { lsn: number; seq: number; epoch: number }): Position {
+  return { epoch: BigInt(value.epoch), commitLsn: BigInt(value.lsn), seq: BigInt(value.seq) };
+}

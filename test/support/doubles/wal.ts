@@ -1,0 +1,102 @@
+import type { RowEncoder } from '../../../src/core/ports/encoding';
+import type { ReplicationMessage } from '../../../src/core/replication-message';
+import type { Slab } from '../../../src/core/slab';
+import { KIND_TEXT, newTuple, type Relation, type Tuple } from '../../../src/core/tuple';
+
+/** A pretended WAL of one table (id, tenant): messages addressed by index, so that a payload is four bytes. */
+export interface FakeChange {
+  readonly op: 'c' | 'u' | 'd' | 't';
+  readonly id: number;
+  readonly tenant: number;
+  /** For u: the tenant before; another one is a move. */
+  readonly oldTenant: number;
+}
+
+export interface FakeTransaction {
+  readonly commitLsn: bigint;
+  readonly endLsn: bigint;
+  readonly changes: readonly FakeChange[];
+}
+
+const column = (name: string) => ({ name, typeOid: 20, typeModifier: -1, identity: true });
+export const RELATION: Relation = {
+  oid: 1,
+  schema: 'ventia',
+  table: 'orders',
+  replicaIdentity: 'f',
+  columns: [column('id'), column('tenant_id')],
+};
+
+export function row(id: number, tenant: number): Tuple {
+  const tuple = newTuple(2);
+  const texts = [String(id), String(tenant)];
+  tuple.bytes = Buffer.from(texts.join(''));
+  tuple.count = 2;
+  tuple.kinds.fill(KIND_TEXT);
+  tuple.ends[0] = tuple.starts[1] = texts[0]!.length;
+  tuple.ends[1] = tuple.bytes.length;
+  return tuple;
+}
+
+/** All messages of the transactions, in order, with the index of the transaction each belongs to. */
+export function messagesOf(transactions: readonly FakeTransaction[]): { tx: number; message: ReplicationMessage }[] {
+  return transactions.flatMap(({ commitLsn, endLsn, changes }, tx) => {
+    const commitTime = BigInt(Date.now()) * 1000n;
+    const messages: ReplicationMessage[] = [{ type: 'begin', commitLsn, commitTime, xid: tx + 1 }];
+    messages.push({ type: 'relation', relation: RELATION });
+    for (const { op, id, tenant, oldTenant } of changes) {
+      const after = row(id, tenant);
+      const before = row(id, op === 'u' ? oldTenant : tenant);
+      if (op === 'c') messages.push({ type: 'insert', relationOid: 1, after });
+      if (op === 'u') messages.push({ type: 'update', relationOid: 1, beforeKind: 'O', before, after });
+      if (op === 'd') messages.push({ type: 'delete', relationOid: 1, beforeKind: 'O', before });
+      if (op === 't') messages.push({ type: 'truncate', relationOids: [1], cascade: false, restartIdentity: false });
+    }
+    messages.push({ type: 'commit', commitLsn, endLsn, commitTime });
+    return messages.map((message) => ({ tx, message }));
+  });
+}
+
+const textOf = (tuple: Tuple, i: number) => tuple.bytes.toString('latin1', tuple.starts[i], tuple.ends[i]);
+const put = (slab: Slab, text: string) => {
+  slab.ensure(text.length);
+  slab.pos += slab.bytes.write(text, slab.pos, 'latin1');
+};
+
+/** Keys are the id's text, values JSON; the partition is tenant modulo partitions. */
+export const fakeEncoder: RowEncoder = {
+  topic: 'ventia.orders',
+  table: 'ventia.orders',
+  relation: RELATION,
+  writeKey: (slab, tuple) => put(slab, textOf(tuple, 0)),
+  writeTruncateKey: (slab) => put(slab, '0'),
+  writeValue: (slab, op, before, after, stamp, seq) => {
+    const id = after ?? before;
+    const { commitLsn, epoch } = stamp;
+    put(slab, JSON.stringify({ op, lsn: Number(commitLsn), seq, epoch: Number(epoch), id: id && textOf(id, 0) }));
+  },
+  partition: (tuple, partitions) => Number(textOf(tuple, 1)) % partitions,
+  moved: (before, after) => textOf(before, 1) !== textOf(after, 1) || textOf(before, 0) !== textOf(after, 0),
+  hasUnchanged: () => false,
+};
+
+/** What the topics must hold in the end: every record once, by position, in the order of each partition. */
+export function expectedRecords(transactions: readonly FakeTransaction[], partitions: number): string[] {
+  const expected: string[] = [];
+  const expect = (partition: number, lsn: bigint, seq: number, op: string | null, key: number) =>
+    expected.push(`${partition} ${lsn} ${seq} ${op} ${key}`);
+  for (const { commitLsn, changes } of transactions) {
+    let seq = 0;
+    for (const { op, id, tenant, oldTenant } of changes) {
+      const moved = op === 'u' && tenant !== oldTenant;
+      if (op === 't') for (let p = 0; p < partitions; p++) expect(p, commitLsn, seq, 't', 0);
+      if (op === 'd' || moved) {
+        expect((moved ? oldTenant : tenant) % partitions, commitLsn, seq, 'd', id);
+        expect((moved ? oldTenant : tenant) % partitions, commitLsn, seq, null, id);
+      }
+      if (op === 'c' || op === 'u') expect(tenant % partitions, commitLsn, moved ? seq + 1 : seq, moved ? 'c' : op, id);
+      seq += moved ? 2 : 1;
+    }
+  }
+  return expected;
+}
