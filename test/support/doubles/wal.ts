@@ -3,7 +3,7 @@ import type { ReplicationMessage } from '../../../src/core/replication-message';
 import type { Slab } from '../../../src/core/slab';
 import { KIND_TEXT, newTuple, type Relation, type Tuple } from '../../../src/core/tuple';
 
-/** A pretended WAL of one table (id, tenant): messages addressed by index, so that a payload is four bytes. */
+/** A pretended WAL of one table (id, tenant_id, version): messages addressed by index, so that a payload is four bytes. */
 export interface FakeChange {
   readonly op: 'c' | 'u' | 'd' | 't';
   readonly id: number;
@@ -24,17 +24,19 @@ export const RELATION: Relation = {
   schema: 'ventia',
   table: 'orders',
   replicaIdentity: 'f',
-  columns: [column('id'), column('tenant_id')],
+  columns: [column('id'), column('tenant_id'), column('version')],
 };
 
-export function row(id: number, tenant: number): Tuple {
-  const tuple = newTuple(2);
-  const texts = [String(id), String(tenant)];
+export function row(id: number, tenant: number, version = 0): Tuple {
+  const tuple = newTuple(3);
+  const texts = [String(id), String(tenant), String(version)];
   tuple.bytes = Buffer.from(texts.join(''));
-  tuple.count = 2;
+  tuple.count = texts.length;
   tuple.kinds.fill(KIND_TEXT);
-  tuple.ends[0] = tuple.starts[1] = texts[0]!.length;
-  tuple.ends[1] = tuple.bytes.length;
+  texts.forEach((text, i) => {
+    tuple.starts[i] = i === 0 ? 0 : tuple.ends[i - 1]!;
+    tuple.ends[i] = tuple.starts[i]! + text.length;
+  });
   return tuple;
 }
 
@@ -71,9 +73,8 @@ export const fakeEncoder: RowEncoder = {
   writeKey: (slab, tuple) => put(slab, textOf(tuple, 0)),
   writeTruncateKey: (slab) => put(slab, '0'),
   writeValue: (slab, op, before, after, stamp, seq) => {
-    const id = after ?? before;
-    const { commitLsn, epoch } = stamp;
-    put(slab, JSON.stringify({ op, lsn: Number(commitLsn), seq, epoch: Number(epoch), id: id && textOf(id, 0) }));
+    const position = { lsn: Number(stamp.commitLsn), seq, epoch: Number(stamp.epoch) };
+    put(slab, JSON.stringify({ op, ...position, version: Number((after ?? before) && textOf((after ?? before)!, 2)) }));
   },
   partition: (tuple, partitions) => Number(textOf(tuple, 1)) % partitions,
   moved: (before, after) => textOf(before, 1) !== textOf(after, 1) || textOf(before, 0) !== textOf(after, 0),
