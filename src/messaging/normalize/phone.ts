@@ -25,6 +25,7 @@ const SPREADSHEET_FLOAT = /^(\+?\d+)\.0$/;
 const EXPONENT = /^[+-]?\d+(?:[.,]\d+)?e[+-]?\d+$/i;
 const SEPARATORS = /[/;,|]/;
 /** A column holds one number or a few; a megabyte of anything must not cost a second. */
+const MAX_LENGTH = 8192;
 const MAX_PARTS = 32;
 const MAX_PART_LENGTH = 250;
 const MAX_DIGITS = 15;
@@ -39,7 +40,7 @@ const ONE_REPEATED_DIGIT = /^(\d)\1*$/;
  * number of another person.
  */
 export function normalizePhone(raw: string | null, region: Region): string | null {
-  if (isBlank(raw)) return null;
+  if (isBlank(raw) || raw!.length > MAX_LENGTH) return null;
   let text = raw!.normalize('NFKC').replace(FORMAT_CHARACTERS, '').replace(SCHEME, '').trim();
   if (EXPONENT.test(text)) return null;
   text = (SPREADSHEET_FLOAT.exec(text)?.[1] ?? text).replace(/\+{2,}/g, '+');
