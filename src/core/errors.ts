@@ -55,6 +55,12 @@ export const ERRORS = {
     'The command changes something and nobody confirmed it.',
     'Add --yes, or look first with --dry-run.',
   ),
+  stack_failed: spec(
+    'CDC-106',
+    'never',
+    'A server of the development stack did not start.',
+    'Read its log; ventia-cdc dev --reset starts with empty data.',
+  ),
 
   // 2xx: the source database
   source_unreachable: spec(

@@ -1,0 +1,111 @@
+import { execFile, spawn } from 'node:child_process';
+import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { promisify } from 'node:util';
+import { CdcError } from '../../core/errors';
+import { findProgram } from './process';
+
+/** Told one short line whenever something goes on. */
+export type Progress = (line: string) => void;
+
+const KAFKA = '4.1.1';
+const APICURIO = '2.6.13.Final';
+
+/** Throws `tool_missing` with the package to install, unless a Java of at least 17 is on the PATH. */
+export async function requireJava(): Promise<void> {
+  const version = findProgram('java') === undefined ? undefined : await javaVersion();
+  if (version !== undefined && version >= 17) return;
+  const found = version === undefined ? 'no Java is on the PATH' : `the Java on the PATH is version ${version}`;
+  throw new CdcError('tool_missing', `Kafka and the schema registry need Java 17 or newer, and ${found}`, {
+    fix: 'Install it (Debian: apt-get install openjdk-17-jre-headless), or use docker compose up.',
+  });
+}
+
+async function javaVersion(): Promise<number | undefined> {
+  try {
+    const { stderr, stdout } = await promisify(execFile)('java', ['-version']);
+    const version = /version "(?:1\.)?(\d+)/.exec(stderr + stdout)?.[1];
+    return version === undefined ? undefined : Number(version);
+  } catch {
+    return undefined;
+  }
+}
+
+/** Folder with Kafka's jars and command-line tools, fetched by Maven into `cache` when it is not there yet (54 MB). */
+export async function kafkaLibs(cache: string, progress: Progress): Promise<string> {
+  return once(join(cache, `kafka-${KAFKA}`), async (folder) => {
+    const pom = join(folder, 'pom.xml');
+    writeFileSync(pom, POM);
+    await maven(`Kafka ${KAFKA}`, progress, [
+      '-f',
+      pom,
+      'dependency:copy-dependencies',
+      '-DincludeScope=runtime',
+      `-DoutputDirectory=${folder}`,
+    ]);
+  });
+}
+
+/** Folder with the registry's runner jar, fetched by Maven into `cache` when it is not there yet (142 MB). */
+export async function registryHome(cache: string, progress: Progress): Promise<string> {
+  return once(join(cache, `apicurio-${APICURIO}`), async (folder) => {
+    await maven(`the schema registry ${APICURIO}`, progress, [
+      'dependency:copy',
+      `-Dartifact=io.apicurio:apicurio-registry-app:${APICURIO}:tar.gz:all`,
+      `-DoutputDirectory=${folder}`,
+    ]);
+    const archive = join(folder, `apicurio-registry-app-${APICURIO}-all.tar.gz`);
+    await promisify(execFile)('tar', ['-xzf', archive, '-C', folder]);
+    rmSync(archive);
+  });
+}
+
+export const REGISTRY_JAR = `apicurio-registry-app-${APICURIO}-runner.jar`;
+
+/** Fills a folder beside its place and moves it there when it is whole; of two that do so at once the first wins. */
+async function once(target: string, fill: (folder: string) => Promise<void>): Promise<string> {
+  if (existsSync(target)) return target;
+  const folder = `${target}.${process.pid}`;
+  mkdirSync(folder, { recursive: true });
+  try {
+    await fill(folder);
+    if (!existsSync(target)) renameSync(folder, target);
+    return target;
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+async function maven(what: string, progress: Progress, args: readonly string[]): Promise<void> {
+  if (findProgram('mvn') === undefined) {
+    throw new CdcError('tool_missing', `fetching ${what} needs Maven, and no mvn is on the PATH`, {
+      fix: 'Install it (Debian: apt-get install maven), or use docker compose up.',
+    });
+  }
+  progress(`fetching ${what}`);
+  const child = spawn('mvn', ['-B', ...args], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const errors: string[] = [];
+  let files = 0;
+  for await (const line of createInterface({ input: child.stdout })) {
+    if (line.startsWith('[ERROR]')) errors.push(line);
+    if (/^(\[INFO\] )?Downloaded from .*\.(jar|gz)/.test(line)) progress(`fetching ${what}: ${++files} files`);
+  }
+  const code = child.exitCode ?? (await new Promise((resolve) => child.once('exit', resolve)));
+  if (code !== 0) {
+    throw new CdcError('stack_failed', `Maven could not fetch ${what}\n${errors.slice(0, 3).join('\n')}`, {
+      fix: 'Check the network and Maven settings and try again, or use docker compose up.',
+    });
+  }
+}
+
+const dependency = (group: string, artifact: string, version: string): string =>
+  `<dependency><groupId>${group}</groupId><artifactId>${artifact}</artifactId><version>${version}</version></dependency>`;
+
+const POM = `<project xmlns="http://maven.apache.org/POM/4.0.0"><modelVersion>4.0.0</modelVersion>
+<groupId>ventia</groupId><artifactId>kafka</artifactId><version>1</version><packaging>pom</packaging><dependencies>
+${dependency('org.apache.kafka', 'kafka_2.13', KAFKA)}
+${dependency('org.apache.kafka', 'kafka-tools', KAFKA)}
+${dependency('org.slf4j', 'slf4j-simple', '1.7.36')}
+</dependencies></project>
+`;
