@@ -1,0 +1,57 @@
+import type { PoolClient, QueryResult } from 'pg';
+import { CdcError } from '../core/errors';
+import type { Database, Sql } from '../core/ports/sql';
+import type { Side } from './errors';
+import { type SessionOptions, Sessions } from './sessions';
+
+/**
+ * A database over a pool of connections; `side` decides the codes of its errors. Does not connect yet. Throws settings_invalid
+ * for an unusable URL.
+ *
+ * A text without values may hold several commands, separated by semicolons; what it returns is the last one's.
+ */
+export function openDatabase(url: string, side: Side, options: SessionOptions): Database {
+  const sessions = new Sessions(url, side, options);
+  return {
+    ...sql((...statement) => sessions.use((client) => run(sessions, client, ...statement))),
+    transaction: (work) => sessions.use((client) => transaction(sessions, side, client, work)),
+    close: () => sessions.close(),
+  };
+}
+
+type Statement = readonly [text: string, values?: readonly unknown[], name?: string];
+
+function sql(execute: (...statement: Statement) => Promise<QueryResult>): Sql {
+  return {
+    query: async <R>(...statement: Statement) => (await execute(...statement)).rows as R[],
+    execute: async (...statement) => (await execute(...statement)).rowCount ?? 0,
+  };
+}
+
+async function run(sessions: Sessions, client: PoolClient, ...[text, values, name]: Statement): Promise<QueryResult> {
+  const config = { text, ...(values && { values: [...values] }), ...(name && { name }) };
+  const result: QueryResult | QueryResult[] = await sessions.run(client, () => client.query(config));
+  return Array.isArray(result) ? result.at(-1)! : result;
+}
+
+async function transaction<T>(
+  sessions: Sessions,
+  side: Side,
+  client: PoolClient,
+  work: (tx: Sql) => Promise<T>,
+): Promise<T> {
+  await run(sessions, client, 'BEGIN');
+  let result: T;
+  try {
+    result = await work(sql((...statement) => run(sessions, client, ...statement)));
+  } catch (error) {
+    // A connection that cannot even roll back is broken; the pool sees that by itself, and the first error is the one that counts.
+    await run(sessions, client, 'ROLLBACK').catch(() => {});
+    throw error;
+  }
+  const { command } = await run(sessions, client, 'COMMIT');
+  if (command === 'ROLLBACK') {
+    throw new CdcError(`${side}_query`, 'the transaction was rolled back: a statement in it had failed unnoticed');
+  }
+  return result;
+}
