@@ -86,7 +86,7 @@ function continuesNumberOf(region: Region, digits: string): boolean {
 
 /**
  * {@link normalizePhone} that remembers, for loops: an order's phone comes again with each of its changes. Parsing costs
- * 5 to 10 microseconds (up to 60 for a number that is none), a remembered answer 0.1.
+ * 5 to 9 microseconds (up to 40 for foreign digits without a plus), a remembered answer less than one.
  */
 export function rememberingPhoneNormalizer(capacity = 20_000): typeof normalizePhone {
   const known = new Map<string, string | null>();

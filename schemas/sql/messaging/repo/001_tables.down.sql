@@ -1,0 +1,14 @@
+DROP TABLE notes;
+DROP TABLE automation_rules;
+DROP TABLE labels;
+DROP TABLE messages;
+DROP TABLE conversations;
+DROP TABLE campaign_recipients;
+DROP TABLE campaigns;
+DROP TABLE agent_bots;
+DROP TABLE contact_inboxes;
+DROP TABLE inboxes;
+DROP TABLE channel_whatsapp;
+DROP TABLE contacts;
+DROP TABLE users;
+DROP TABLE accounts;

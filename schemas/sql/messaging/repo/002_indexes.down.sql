@@ -1,0 +1,3 @@
+DROP INDEX index_contacts_on_phone_number;
+DROP INDEX index_messages_on_conversation_id_and_created_at;
+DROP INDEX index_conversations_on_account_id_and_status;

@@ -1,0 +1,4 @@
+-- The look-ups every screen makes. The fourth, accounts by tenant, is index_accounts_on_ventia_tenant_id of 001.
+CREATE INDEX index_conversations_on_account_id_and_status ON conversations (account_id, status);
+CREATE INDEX index_messages_on_conversation_id_and_created_at ON messages (conversation_id, created_at DESC);
+CREATE INDEX index_contacts_on_phone_number ON contacts (phone_number);

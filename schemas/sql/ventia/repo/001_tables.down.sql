@@ -1,0 +1,4 @@
+DROP TABLE orders;
+DROP TABLE users;
+DROP TYPE userrole;
+DROP TABLE tenants;
