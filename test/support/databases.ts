@@ -1,6 +1,10 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { Client } from 'pg';
 import { applyDemoSchema, DEMO_SCHEMAS, type Profile, type RunSql } from '../../src/dev/demo-schema';
-import { createDatabase, type TestDatabase } from './stack';
+import { createDatabase, type TestDatabase, uniqueName } from './stack';
+
+const ROLES_FOLDER = join(__dirname, '../../schemas/sql/roles');
 
 export interface DemoDatabases {
   readonly profile: Profile;
@@ -58,4 +62,32 @@ export async function withClient<T>(url: string, work: (client: Client) => Promi
   } finally {
     await client.end();
   }
+}
+
+export interface TestRole {
+  readonly name: string;
+  /** The database as this role. */
+  readonly url: string;
+  drop(): Promise<void>;
+}
+
+/**
+ * A role of its own name with exactly the grants of schemas/sql/roles, in the database of `databases` that is its; dropped by
+ * the file's roll-back.
+ */
+export async function createTestRole(
+  databases: DemoDatabases,
+  file: 'ventia_capture' | 'ventia_sink',
+): Promise<TestRole> {
+  const name = uniqueName(file);
+  const ownerUrl = file === 'ventia_sink' ? databases.messagingUrl : databases.sourceUrl;
+  const run = async (suffix: string) => {
+    const text = await readFile(join(ROLES_FOLDER, databases.profile, `${file}${suffix}.sql`), 'utf8');
+    await withClient(ownerUrl, (client) => client.query(text.replaceAll(file, name)));
+  };
+  await run('');
+  await withClient(ownerUrl, (client) => client.query(`ALTER ROLE ${name} PASSWORD '${name}'`));
+  const url = new URL(ownerUrl);
+  url.username = url.password = name;
+  return { name, url: url.href, drop: () => run('.down') };
 }
