@@ -43,12 +43,10 @@ async function startHolder() {
 async function hold(): Promise<void> {
   const { stop, ...stack } = await startTestServers();
   writeFileSync(KEPT_FILE, JSON.stringify({ ...stack, keeperPid: process.pid }, null, 2));
-  const idle = setInterval(() => {}, 2 ** 30);
   for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) {
     process.once(signal, async () => {
       rmSync(KEPT_FILE, { force: true });
       await stop();
-      clearInterval(idle);
     });
   }
 }

@@ -3,8 +3,8 @@ import { chownSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync }
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
-import { Client } from 'pg';
 import { CdcError } from '../../core/errors';
+import { openDatabase } from '../../postgres/database';
 import { launch, type ProcessSpec, untilReady } from './process';
 
 export interface PostgresOptions {
@@ -98,14 +98,12 @@ async function initialise(binaries: string, data: string, spec: ProcessSpec): Pr
 }
 
 async function answers(url: string): Promise<boolean> {
-  const client = new Client({ connectionString: url, connectionTimeoutMillis: 2_000 });
-  client.on('error', () => {});
+  const db = openDatabase(url, 'source', { applicationName: 'ventia-cdc dev', max: 1 });
   try {
-    await client.connect();
-    await client.query('SELECT 1');
+    await db.query('SELECT 1');
     return true;
   } finally {
-    await client.end().catch(() => {});
+    await db.close();
   }
 }
 

@@ -51,7 +51,6 @@ export async function launch(spec: ProcessSpec): Promise<ServerProcess> {
   });
   closeSync(log);
   await new Promise((resolve, reject) => child.once('spawn', resolve).once('error', reject));
-  child.unref();
   const pid = child.pid!;
   writeFileSync(pidFile, String(pid));
 
