@@ -2,11 +2,13 @@
 const common = {
   testEnvironment: 'node',
   transform: {
-    '^.+\\.ts$': [
+    '^.+\\.[jt]s$': [
       '@swc/jest',
       { jsc: { target: 'es2022', parser: { syntax: 'typescript' } }, module: { type: 'commonjs' } },
     ],
   },
+  // fastify's inject() needs cookie, which is published as an ES module only.
+  transformIgnorePatterns: ['/node_modules/(?!cookie/)'],
 };
 const servers = {
   globalSetup: '<rootDir>/test/support/global-setup.ts',

@@ -78,23 +78,26 @@ export function parseConnector(
 ): ConnectorConfig | null {
   const known = problems.length;
   const result = connectorFile.safeParse(expand(json, [], file, env, problems));
-  if (!result.success) {
-    for (const issue of result.error.issues) {
-      if (issue.code === 'unrecognized_keys') {
-        for (const key of issue.keys) problems.push(unknownKey(file, key, issue.path, json));
-      } else {
-        const written = valueAt(json, issue.path);
-        const found = written === undefined ? 'not there' : `found ${show(written)}`;
-        problems.push({ where: `${file}: ${keyOf(issue.path)}`, found, expected: issue.message });
-      }
+  for (const issue of result.error?.issues ?? []) {
+    if (issue.code === 'unrecognized_keys') {
+      for (const key of issue.keys) problems.push(unknownKey(file, key, issue.path, json));
+      continue;
     }
+    const where = `${file}: ${keyOf(issue.path)}`;
+    if (problems.some((problem) => problem.where === where)) continue;
+    const written = valueAt(json, issue.path);
+    const found = written === undefined ? 'not there' : `found ${show(written)}`;
+    problems.push({ where, found, expected: issue.message });
   }
   if (!result.success || problems.length > known) return null;
   return { name: result.data.name, ...result.data.config };
 }
 
-/** The key as written: parts of a list or map belong to their key. */
-const keyOf = (path: readonly PropertyKey[]) => String((path[0] === 'config' ? path[1] : path[0]) ?? 'the file');
+/** The key as written: what is inside a list or map belongs to its key. */
+function keyOf(path: readonly PropertyKey[]): string {
+  const [first = 'the file', second = first] = path;
+  return String(first === 'config' ? second : first);
+}
 
 function valueAt(json: unknown, path: readonly PropertyKey[]): unknown {
   return path

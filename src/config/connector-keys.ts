@@ -37,7 +37,15 @@ export function flag() {
 export function integer(min: number, max: number) {
   const expected = `an integer from ${min} to ${max}`;
   return z
-    .union([z.int().min(min).max(max), z.string().regex(/^\d{1,15}$/)], { error: expected })
+    .union(
+      [
+        z.int().min(min, { error: expected }).max(max, { error: expected }),
+        z.string().regex(/^\d{1,15}$/, { error: expected }),
+      ],
+      {
+        error: expected,
+      },
+    )
     .transform(Number)
     .refine((value) => value >= min && value <= max, { error: expected });
 }
@@ -67,12 +75,12 @@ export const topicMap = z
     error: 'a topic of its own for each',
   });
 
-/** `orders:ventia.orders,tenants:ventia.tenants`. */
+/** `orders:ventia.orders,tenants:ventia.tenants`; without a colon the topic is empty, which is refused as such. */
 function entries(value: string): Record<string, string> {
   return Object.fromEntries(
     value.split(',').map((entry) => {
-      const colon = entry.indexOf(':');
-      return [entry.slice(0, colon).trim(), entry.slice(colon + 1).trim()];
+      const [table = '', topic = ''] = entry.split(':', 2);
+      return [table.trim(), topic.trim()];
     }),
   );
 }

@@ -178,13 +178,17 @@ function sinkConfig(keys: z.output<z.ZodObject<ReturnType<typeof sink>>>) {
 }
 
 /** A connector file: Kafka Connect's form, `{"name": …, "config": {"connector.class": …, "flat.key": …}}`. */
-export const connectorFile = z.strictObject({
-  $schema: z.string().optional(),
-  name: anyName.meta({ description: 'Unique among the connectors; also the name in commands, metrics and status.' }),
-  config: z.discriminatedUnion('connector.class', [source, accounts, contacts], {
-    error: `one of ${Object.keys(CONNECTOR_CLASSES).join(', ')}`,
-  }),
-});
+export const connectorFile = z.strictObject(
+  {
+    $schema: z.string().optional(),
+    name: anyName.meta({ description: 'Unique among the connectors; also the name in commands, metrics and status.' }),
+    config: z.discriminatedUnion('connector.class', [source, accounts, contacts], {
+      error: ({ code }) =>
+        code === 'invalid_union' ? `one of ${Object.keys(CONNECTOR_CLASSES).join(', ')}` : 'an object of flat keys',
+    }),
+  },
+  { error: 'an object with name and config' },
+);
 
 export type SourceConfig = { readonly name: string } & Readonly<z.output<typeof source>>;
 export type AccountsSinkConfig = { readonly name: string } & Readonly<z.output<typeof accounts>>;

@@ -85,6 +85,6 @@ function latency(freshness: RecentValues) {
 function describe(s: ConnectorSummary): string {
   const parts = [`${s.connector}: ${s.perSecond}/s`, `${s.behind} behind`];
   if (s.p50Ms !== null) parts.push(`p50 ${s.p50Ms} ms, p99 ${s.p99Ms} ms`);
-  if (s.deadLetters > 0) parts.push(`${s.deadLetters} dead letters`);
+  if (s.deadLetters > 0) parts.push(`dead letters: ${s.deadLetters}`);
   return parts.join(', ');
 }
