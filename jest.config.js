@@ -16,6 +16,7 @@ const servers = {
 };
 
 module.exports = {
+  reporters: ['default', ['<rootDir>/test/support/count-reporter.js', { file: '.dev/test-counts.json' }]],
   projects: [
     { ...common, displayName: 'unit', testMatch: ['<rootDir>/test/{unit,property}/**/*.test.ts'] },
     {

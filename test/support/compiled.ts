@@ -11,12 +11,12 @@ const OPTIONS: Options = {
 
 /**
  * The sources as they are now, as JavaScript in a folder of its own: for tests that start processes, so that they never
- * run a stale build. Removed when the test process ends.
+ * run a stale build. To be called where the tests are described; the folder goes when they are done.
  */
 export function compileSources(): string {
   mkdirSync(join(ROOT, '.dev'), { recursive: true });
   const target = mkdtempSync(join(ROOT, '.dev', 'compiled-'));
-  process.once('exit', () => rmSync(target, { recursive: true, force: true }));
+  afterAll(() => rmSync(target, { recursive: true }));
   for (const file of readdirSync(join(ROOT, 'src'), { recursive: true, encoding: 'utf8' })) {
     if (!file.endsWith('.ts')) continue;
     const path = join(target, file.replace(/\.ts$/, '.js'));

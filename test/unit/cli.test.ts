@@ -6,10 +6,7 @@ import { CdcError } from '../../src/core/errors';
 import { VERSION } from '../../src/core/version';
 import { compileSources } from '../support/compiled';
 
-let cli: string;
-beforeAll(() => {
-  cli = join(compileSources(), 'cli.js');
-});
+const cli = join(compileSources(), 'cli.js');
 
 function ventiaCdc(...args: string[]) {
   const { status, stdout, stderr } = spawnSync(process.execPath, [cli, ...args], {

@@ -77,9 +77,11 @@ test('an error shows code, kind and fix; its stack only at level debug', () => {
   expect(JSON.parse(written(use, { level: 'debug' })).err.stack).toContain('log.test.ts');
 });
 
+const compiled = compileSources();
+
 test('the last line before a sudden end is there', () => {
   const script = `
-    const { createLogger } = require(${JSON.stringify(join(compileSources(), 'telemetry/log.js'))});
+    const { createLogger } = require(${JSON.stringify(join(compiled, 'telemetry/log.js'))});
     createLogger({ level: 'info', pretty: true, file: null }).error({}, 'last words');
     process.kill(process.pid, 'SIGKILL');`;
   const { stdout, signal } = spawnSync(process.execPath, ['-e', script], { encoding: 'utf8' });
