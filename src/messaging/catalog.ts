@@ -1,0 +1,225 @@
+import { CdcError } from '../core/errors';
+import type { Sql } from '../core/ports/sql';
+
+/**
+ * What Messaging's tables look like here. Ids differ between installations and columns between versions, so the sinks ask
+ * the catalog once at start instead of assuming: ids are text in topics and values, and are cast to these types on write.
+ */
+export interface MessagingCatalog {
+  /** Quoted and qualified, for pasting into SQL. */
+  readonly tables: Readonly<Record<Table, string>>;
+  readonly types: { readonly account: IdType; readonly contact: IdType; readonly tenant: IdType };
+  /** Columns that older versions lack; what is absent is neither read nor written. */
+  readonly has: Readonly<Record<OptionalColumn, boolean>>;
+  readonly warnings: readonly CatalogWarning[];
+}
+
+export const ID_TYPES = ['uuid', 'bigint', 'integer'] as const;
+export type IdType = (typeof ID_TYPES)[number];
+
+export const TABLES = ['accounts', 'labels', 'contacts', 'contact_inboxes'] as const;
+export type Table = (typeof TABLES)[number];
+
+export const OPTIONAL_COLUMNS = [
+  'accounts.status',
+  'labels.system',
+  'contacts.contact_type',
+  'contacts.last_activity_at',
+] as const;
+export type OptionalColumn = (typeof OPTIONAL_COLUMNS)[number];
+
+/** Something that works, but that somebody should know. Told once at start and by doctor. */
+export interface CatalogWarning {
+  readonly kind: 'column_absent' | 'index_absent' | 'sequence_trigger';
+  readonly what: string;
+  readonly fix: string;
+}
+
+const TEXT = ['text', 'character varying', 'citext'];
+const TIME = ['timestamp without time zone', 'timestamp with time zone'];
+const INTEGER = ['smallint', 'integer', 'bigint'];
+
+/** Every column the sinks touch, and the types they can work with. */
+const EXPECTED: Readonly<Record<string, readonly string[]>> = {
+  'accounts.id': ID_TYPES,
+  'accounts.ventia_tenant_id': ID_TYPES,
+  'accounts.name': TEXT,
+  'accounts.status': INTEGER,
+  'accounts.created_at': TIME,
+  'accounts.updated_at': TIME,
+  'labels.account_id': ID_TYPES,
+  'labels.title': TEXT,
+  'labels.color': TEXT,
+  'labels.system': ['boolean'],
+  'labels.created_at': TIME,
+  'labels.updated_at': TIME,
+  'contacts.id': ID_TYPES,
+  'contacts.account_id': ID_TYPES,
+  'contacts.name': TEXT,
+  'contacts.email': TEXT,
+  'contacts.phone_number': TEXT,
+  'contacts.contact_type': INTEGER,
+  'contacts.custom_attributes': ['jsonb'],
+  'contacts.last_activity_at': TIME,
+  'contacts.created_at': TIME,
+  'contacts.updated_at': TIME,
+  'contact_inboxes.contact_id': ID_TYPES,
+};
+const OPTIONAL: ReadonlySet<string> = new Set(OPTIONAL_COLUMNS);
+/** The defaults of these make the ids. */
+const GENERATED_IDS: ReadonlySet<string> = new Set(['accounts.id', 'contacts.id']);
+const WRITTEN_TABLES: ReadonlySet<string> = new Set(['accounts', 'labels', 'contacts']);
+
+/**
+ * Reads the schema (`messaging`, `public`, …) from the catalog. Rejects with messaging_schema, naming every problem at once,
+ * when the sinks could not work with it.
+ */
+export async function readCatalog(sql: Sql, schema: string): Promise<MessagingCatalog> {
+  const columns = await sql.query<ColumnRow>(COLUMNS_SQL, [schema, TABLES]);
+  const indexes = await sql.query<IndexRow>(UNIQUE_INDEXES_SQL, [schema, TABLES]);
+  const triggers = await sql.query<TriggerRow>(SEQUENCE_TRIGGERS_SQL, [schema]);
+
+  const problems = [...columnProblems(columns), ...indexProblems(columns, indexes)];
+  if (problems.length > 0) {
+    throw new CdcError('messaging_schema', `schema "${schema}" of the messaging database: ${problems.join('; ')}`);
+  }
+  const typeOf = (name: string) => columns.find((column) => nameOf(column) === name)!.type as IdType;
+  const present = new Set(columns.map(nameOf));
+  const has = Object.fromEntries(OPTIONAL_COLUMNS.map((name) => [name, present.has(name)]));
+  return {
+    tables: Object.fromEntries(columns.map((column) => [column.table, column.qualified])) as Record<Table, string>,
+    types: {
+      account: typeOf('accounts.id'),
+      contact: typeOf('contacts.id'),
+      tenant: typeOf('accounts.ventia_tenant_id'),
+    },
+    has: has as Record<OptionalColumn, boolean>,
+    warnings: [...absentColumns(present), ...absentIndexes(indexes), ...triggers.map(sequenceTrigger)],
+  };
+}
+
+/** One row a column of the four tables. */
+interface ColumnRow {
+  readonly table: Table;
+  /** `"messaging"."accounts"`, quoted where it must be. */
+  readonly qualified: string;
+  readonly column: string;
+  readonly type: string;
+  /** NOT NULL, and neither default, identity nor generated. */
+  readonly must_be_given: boolean;
+  readonly has_default: boolean;
+}
+
+const COLUMNS_SQL = `
+  SELECT c.relname AS table, format('%I.%I', n.nspname, c.relname) AS qualified, a.attname AS column,
+         format_type(a.atttypid, NULL) AS type,
+         a.atthasdef OR a.attidentity <> '' AS has_default,
+         a.attnotnull AND NOT a.atthasdef AND a.attidentity = '' AS must_be_given
+  FROM pg_catalog.pg_namespace n
+  JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relkind IN ('r', 'p')
+  JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+  WHERE n.nspname = $1 AND c.relname = ANY ($2)`;
+
+const nameOf = (row: ColumnRow): string => `${row.table}.${row.column}`;
+
+function columnProblems(columns: readonly ColumnRow[]): string[] {
+  const byName = new Map(columns.map((column) => [nameOf(column), column]));
+  const absent = TABLES.filter((table) => !columns.some((column) => column.table === table));
+  const problems = absent.map((table) => `table ${table} is missing`);
+  for (const [name, types] of Object.entries(EXPECTED)) {
+    const column = byName.get(name);
+    if (column === undefined) {
+      const known = OPTIONAL.has(name) || absent.some((table) => name.startsWith(`${table}.`));
+      if (!known) problems.push(`column ${name} is missing`);
+    } else if (!types.includes(column.type)) {
+      problems.push(`column ${name} is of type ${column.type}, which is none of ${types.join(', ')}`);
+    } else if (GENERATED_IDS.has(name) && !column.has_default) {
+      problems.push(`column ${name} has no default`);
+    }
+  }
+  // A column of tomorrow's migration that we do not know would turn every insert into an error.
+  for (const column of columns) {
+    const name = nameOf(column);
+    if (column.must_be_given && !(name in EXPECTED) && WRITTEN_TABLES.has(column.table) && column.column !== 'id') {
+      problems.push(`column ${name} is NOT NULL without a default, and no rule fills it`);
+    }
+  }
+  return problems;
+}
+
+/** One row a unique index: complete, or with Rails' predicate "neither NULL nor empty". */
+interface IndexRow {
+  readonly table: Table;
+  /** In the order of their names. */
+  readonly columns: readonly string[];
+  readonly partial: boolean;
+}
+
+const UNIQUE_INDEXES_SQL = `
+  SELECT c.relname AS table, i.indpred IS NOT NULL AS partial,
+         array_agg(a.attname::text ORDER BY a.attname) AS columns
+  FROM pg_catalog.pg_namespace n
+  JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid
+  JOIN pg_catalog.pg_index i ON i.indrelid = c.oid
+  JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum = ANY ((i.indkey::int2[])[0:i.indnkeyatts - 1])
+  WHERE n.nspname = $1 AND c.relname = ANY ($2)
+    AND i.indisunique AND i.indisvalid AND i.indimmediate AND i.indexprs IS NULL
+  GROUP BY c.relname, i.indexrelid, i.indpred`;
+
+const covers = (indexes: readonly IndexRow[], table: Table, columns: string, partial: boolean): boolean =>
+  indexes.some((index) => index.table === table && index.columns.join(', ') === columns && (partial || !index.partial));
+
+/** What ON CONFLICT infers must be there. */
+function indexProblems(columns: readonly ColumnRow[], indexes: readonly IndexRow[]): string[] {
+  const needed: readonly (readonly [Table, string])[] = [
+    ['accounts', 'ventia_tenant_id'],
+    ['labels', 'account_id, title'],
+  ];
+  return needed
+    .filter(
+      ([table, names]) => columns.some((column) => column.table === table) && !covers(indexes, table, names, false),
+    )
+    .map(([table, names]) => `table ${table} has no unique index on (${names})`);
+}
+
+function absentIndexes(indexes: readonly IndexRow[]): CatalogWarning[] {
+  return ['account_id, email', 'account_id, phone_number']
+    .filter((names) => !covers(indexes, 'contacts', names, true))
+    .map((names) => ({
+      kind: 'index_absent',
+      what: `contacts has no unique index on (${names}): the application and the sink may insert the same person at once`,
+      fix: `Create a unique index on contacts (${names}), where the value is neither NULL nor empty.`,
+    }));
+}
+
+function absentColumns(present: ReadonlySet<string>): CatalogWarning[] {
+  return OPTIONAL_COLUMNS.filter((name) => !present.has(name)).map((name) => ({
+    kind: 'column_absent',
+    what: `column ${name} does not exist: its rule is left out`,
+    fix: "Nothing, or run messaging's migrations and restart the sinks.",
+  }));
+}
+
+interface TriggerRow {
+  readonly trigger: string;
+  readonly function: string;
+}
+
+/** tgtype: 2 BEFORE, 4 INSERT, 64 INSTEAD OF. */
+const SEQUENCE_TRIGGERS_SQL = `
+  SELECT t.tgname AS trigger, p.oid::regprocedure::text AS function
+  FROM pg_catalog.pg_namespace n
+  JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = 'accounts'
+  JOIN pg_catalog.pg_trigger t ON t.tgrelid = c.oid AND NOT t.tgisinternal AND t.tgenabled <> 'D'
+  JOIN pg_catalog.pg_proc p ON p.oid = t.tgfoid
+  WHERE n.nspname = $1 AND t.tgtype & 4 = 4 AND t.tgtype & 66 = 0 AND p.prosrc ~* 'create\\s+sequence'`;
+
+/**
+ * Chatwoot makes a sequence for each account, by a name without schema and with the rights of whoever inserts: a sink role
+ * that may not create fails, and with another search_path the sequence lands where the conversations do not find it.
+ */
+const sequenceTrigger = (row: TriggerRow): CatalogWarning => ({
+  kind: 'sequence_trigger',
+  what: `trigger ${row.trigger} on accounts creates a sequence with the rights and the search_path of the sink's role`,
+  fix: `ALTER FUNCTION ${row.function} SECURITY DEFINER, with a fixed search_path; or grant the sink's role CREATE and set its search_path to messaging's schema.`,
+});
