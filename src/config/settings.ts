@@ -94,7 +94,8 @@ function readValue(
   if (result.success) return result.data;
   for (const issue of result.error.issues) {
     const hint = issue.code === 'custom' ? issue.params?.found : undefined;
-    const found = hint ?? (variable.secret ? 'a value of another form' : show(text));
+    // An @ may be the end of credentials that do not belong here.
+    const found = hint ?? (variable.secret || text.includes('@') ? 'a value of another form' : show(text));
     problems.push({ where: name, found: `found ${found}`, expected: issue.message });
   }
   return null;

@@ -18,7 +18,7 @@ export interface LogOptions {
 export function createLogger(options: LogOptions): Logger {
   const destination = pino.destination({ dest: options.file ?? 1, sync: true, mkdir: true });
   const format = options.pretty
-    ? prettyFactory({ colorize: options.file === null, translateTime: 'SYS:HH:MM:ss' })
+    ? prettyFactory({ colorize: options.file === null, translateTime: 'SYS:HH:MM:ss', singleLine: true, ignore: SAID })
     : String;
   return pino(
     {
@@ -32,6 +32,9 @@ export function createLogger(options: LogOptions): Logger {
     { write: (line: string) => destination.write(format(withoutUrlPasswords(line))) },
   );
 }
+
+/** The summary line's fields: its message says the same. */
+const SAID = 'connectors';
 
 const CREDENTIALS = [
   'password',

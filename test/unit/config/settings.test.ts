@@ -168,6 +168,13 @@ test('all problems come at once, and none shows a secret', () => {
   ]);
 });
 
+test('credentials where none belong are not printed either', () => {
+  expect(problems({ KAFKA_BROKERS: `cdc:${SECRET}@kafka:9092`, SCHEMA_REGISTRY_URL: `u:${SECRET}@registry` })).toEqual([
+    'KAFKA_BROKERS found a value of another form; expected host:port, several separated by commas',
+    'SCHEMA_REGISTRY_URL found a value of another form; expected an http:// or https:// URL without credentials',
+  ]);
+});
+
 test('values that belong together are checked together', () => {
   const pem = file('a.pem', '-----BEGIN CERTIFICATE-----\n');
   expect(

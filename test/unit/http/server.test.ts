@@ -115,6 +115,15 @@ describe('with tokens', () => {
   test('the viewer reads', async () => {
     expect([await status('GET', VIEWER), await status('POST', VIEWER)]).toEqual([200, 403]);
   });
+  test('a viewer token alone leaves loopback its rights', async () => {
+    expect([
+      await status('GET', VIEWER, { adminToken: null }),
+      await status('GET', null, { adminToken: null }),
+    ]).toEqual([200, 401]);
+    const local = app({ viewerToken: VIEWER });
+    const response = await local.inject({ method: 'POST', url: '/connectors', headers: { host: 'localhost' } });
+    expect(response.statusCode).toBe(200);
+  });
   test('nobody else does anything, from loopback neither', async () => {
     expect([await status('GET', null), await status('GET', `${ADMIN}x`), await status('POST', '')]).toEqual([
       401, 401, 401,

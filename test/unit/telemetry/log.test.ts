@@ -28,8 +28,9 @@ test('a line is one JSON object with time, level and message, written synchronou
 });
 
 test('a person gets one readable line', () => {
-  const text = written((log) => log.warn({ code: 'CDC-211' }, 'stands by'), { pretty: true });
-  expect(text).toMatch(/WARN.*: stands by\n.*CDC-211/);
+  const fields = { code: 'CDC-211', connectors: ['said in the message'] };
+  const text = written((log) => log.warn(fields, 'stands by'), { pretty: true });
+  expect(text).toMatch(/^\[\d\d:\d\d:\d\d\] WARN: stands by \{"code":"CDC-211"\}\n$/);
 });
 
 test('the level is kept', () => {
