@@ -18,7 +18,13 @@ export interface LogOptions {
 export function createLogger(options: LogOptions): Logger {
   const destination = pino.destination({ dest: options.file ?? 1, sync: true, mkdir: true });
   const format = options.pretty
-    ? prettyFactory({ colorize: options.file === null, translateTime: 'SYS:HH:MM:ss', singleLine: true, ignore: SAID })
+    ? prettyFactory({
+        colorize: options.file === null,
+        translateTime: 'SYS:HH:MM:ss',
+        singleLine: true,
+        errorLikeObjectKeys: [],
+        ignore: SAID,
+      })
     : String;
   return pino(
     {

@@ -33,6 +33,13 @@ test('a person gets one readable line', () => {
   expect(text).toMatch(/^\[\d\d:\d\d:\d\d\] WARN: stands by \{"code":"CDC-211"\}\n$/);
 });
 
+test('an error stays on one line too', () => {
+  const err = new CdcError('slot_lost', 'wal_status is lost');
+  expect(written((log) => log.error({ err }, 'halted'), { pretty: true })).toMatch(
+    /^\S+ ERROR: halted \{"err":\{"code":"CDC-212".*"message":"wal_status is lost"\}\}\n$/,
+  );
+});
+
 test('the level is kept', () => {
   const use = (log: Logger) => {
     log.debug({}, 'one');
