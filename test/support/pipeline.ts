@@ -18,7 +18,7 @@ export interface Finished {
 
 /** A `ventia-cdc` command as its users run it: a process of its own, the built program. */
 export async function runCli(args: readonly string[], env: Record<string, string>): Promise<Finished> {
-  const child = spawn(process.execPath, [CLI, ...args], { env: { PATH: process.env.PATH, ...env } });
+  const child = spawn(process.execPath, [CLI, ...args], { env: { PATH: process.env.PATH ?? '', ...env } });
   let stdout = '';
   let stderr = '';
   child.stdout.on('data', (chunk: Buffer) => {
@@ -134,7 +134,7 @@ export class TestPipeline {
   /** Starts the connectors (all without names) in one process; see {@link RunningService.ready}. */
   start(...connectors: string[]): RunningService {
     const child = spawn(process.execPath, [CLI, 'run', ...connectors], {
-      env: { PATH: process.env.PATH, ...this.env },
+      env: { PATH: process.env.PATH ?? '', ...this.env },
     });
     const service = new RunningService(child);
     this.services.push(service);
