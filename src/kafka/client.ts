@@ -1,0 +1,145 @@
+import { connect as connectTcp, isIP, type Socket } from 'node:net';
+import { type ConnectionOptions, connect as connectTls } from 'node:tls';
+import type { Admin, Consumer } from 'kafkajs';
+import type { Logger } from '../core/ports/log';
+import {
+  type Cluster,
+  type ClusterOptions,
+  createKafkajsAdmin,
+  createKafkajsConsumer,
+  type Emitter,
+  KafkajsCluster,
+  KafkajsEmitter,
+  READ_UNCOMMITTED,
+} from './internals';
+import { bridgeLog } from './log-bridge';
+import { mendKafkajs } from './mends';
+
+/** How to reach and to enter the cluster; PEM texts. */
+export interface KafkaAccess {
+  /** `host:port`, at least one. */
+  readonly brokers: readonly string[];
+  /** Null = plain text. Null inside = the system's authorities, no client certificate. */
+  readonly ssl: {
+    readonly ca: string | null;
+    readonly client: { readonly cert: string; readonly key: string } | null;
+  } | null;
+  readonly sasl: {
+    readonly mechanism: 'plain' | 'scram-sha-256' | 'scram-sha-512';
+    readonly username: string;
+    readonly password: string;
+  } | null;
+  /** Shown in the brokers' logs and quotas. */
+  readonly clientId?: string;
+}
+
+/** A broker that answers nothing for this long is given up, so that no silent connection lives for 15 s. */
+export const REQUEST_TIMEOUT_MS = 8000;
+const CONNECT_TIMEOUT_MS = 4000;
+const METADATA_MAX_AGE_MS = 60_000;
+/** TCP's own probes keep firewalls from forgetting an idle connection. */
+const TCP_KEEPALIVE_MS = 30_000;
+
+/** Few and quick: whoever owns a client tries again as a whole, with a backoff that is seen. */
+const RETRY = { retries: 3, initialRetryTime: 100, maxRetryTime: 1000 };
+
+export interface KafkaLink {
+  readonly cluster: Cluster;
+  /** Ends all connections at once, for good: what waits for an answer is rejected, and no new connection is made. */
+  cut(why: Error): void;
+}
+
+/** kafkajs's connections, metadata and logins; nothing is connected yet. The only place where they are made. */
+export function openLink(access: KafkaAccess, log: Logger): KafkaLink {
+  mendKafkajs();
+  const sockets = new Set<Socket>();
+  let ended: Error | null = null;
+  const options: ClusterOptions = {
+    logger: bridgeLog(log),
+    socketFactory: (target) => {
+      if (ended) throw ended;
+      const socket = openSocket(target);
+      sockets.add(socket);
+      socket.once('close', () => sockets.delete(socket));
+      return socket;
+    },
+    brokers: access.brokers,
+    ssl: access.ssl ? tlsOptions(access.ssl) : undefined,
+    // A copy: kafkajs keeps its authenticator in it.
+    sasl: access.sasl ? { ...access.sasl } : undefined,
+    clientId: access.clientId ?? 'ventia-cdc',
+    connectionTimeout: CONNECT_TIMEOUT_MS,
+    authenticationTimeout: CONNECT_TIMEOUT_MS,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    enforceRequestTimeout: true,
+    metadataMaxAge: METADATA_MAX_AGE_MS,
+    allowAutoTopicCreation: false,
+    isolationLevel: READ_UNCOMMITTED,
+    retry: RETRY,
+  };
+  const cut = (why: Error) => {
+    ended ??= why;
+    for (const socket of sockets) socket.destroy(why);
+  };
+  return { cluster: new KafkajsCluster(options), cut };
+}
+
+export interface ConsumerClient extends KafkaLink {
+  readonly consumer: Consumer;
+  readonly events: Emitter;
+}
+
+export interface ConsumerTuning {
+  readonly groupId: string;
+  readonly sessionTimeoutMs: number;
+  readonly rebalanceTimeoutMs: number;
+  readonly heartbeatMs: number;
+  readonly maxWaitMs: number;
+  readonly maxBytesPerPartition: number;
+  readonly maxBytes: number;
+}
+
+/** A crash ends it: whoever owns it makes a new one, so that there is one loop of retries and not two. */
+export function newConsumer(access: KafkaAccess, log: Logger, tuning: ConsumerTuning): ConsumerClient {
+  const link = openLink(access, log);
+  const events = new KafkajsEmitter();
+  const consumer = createKafkajsConsumer({
+    cluster: link.cluster,
+    logger: bridgeLog(log),
+    groupId: tuning.groupId,
+    retry: { ...RETRY, restartOnFailure: () => Promise.resolve(false) },
+    sessionTimeout: tuning.sessionTimeoutMs,
+    rebalanceTimeout: tuning.rebalanceTimeoutMs,
+    heartbeatInterval: tuning.heartbeatMs,
+    maxBytesPerPartition: tuning.maxBytesPerPartition,
+    maxBytes: tuning.maxBytes,
+    maxWaitTimeInMs: tuning.maxWaitMs,
+    isolationLevel: READ_UNCOMMITTED,
+    metadataMaxAge: METADATA_MAX_AGE_MS,
+    instrumentationEmitter: events,
+  });
+  return { ...link, consumer, events };
+}
+
+export interface AdminClient extends KafkaLink {
+  readonly admin: Admin;
+}
+
+export function newAdmin(access: KafkaAccess, log: Logger): AdminClient {
+  const link = openLink(access, log);
+  return { ...link, admin: createKafkajsAdmin({ cluster: link.cluster, logger: bridgeLog(log), retry: RETRY }) };
+}
+
+/** Without TCP_NODELAY a small request waits for the acknowledgement of the one before. */
+function openSocket({ host, port, ssl, onConnect }: Parameters<ClusterOptions['socketFactory']>[0]): Socket {
+  const socket = ssl
+    ? connectTls({ host, port, ...(isIP(host) ? {} : { servername: host }), ...ssl }, onConnect)
+    : connectTcp({ host, port }, onConnect);
+  socket.setNoDelay(true);
+  socket.setKeepAlive(true, TCP_KEEPALIVE_MS);
+  return socket;
+}
+
+function tlsOptions({ ca, client }: NonNullable<KafkaAccess['ssl']>): ConnectionOptions {
+  return { ...(ca !== null && { ca }), ...(client && { cert: client.cert, key: client.key }) };
+}

@@ -1,0 +1,141 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { CdcError } from '../core/errors';
+import { toKafkaError } from './errors';
+import { type Cluster, type Connection, createErrorFromCode } from './internals';
+import { cutConnection } from './mends';
+import type { OutgoingPart } from './outgoing-batch';
+import { type PartResult, sendProduce } from './produce-request';
+
+export interface DeliveryLimits {
+  /** After this the outcome is unknown and nothing is tried any more. */
+  readonly totalMs: number;
+  /** One request's answer. */
+  readonly requestMs: number;
+}
+
+const NONE = 0;
+const UNKNOWN_SERVER_ERROR = -1;
+const DUPLICATE_SEQUENCE_NUMBER = 46;
+const OUT_OF_ORDER_SEQUENCE_NUMBER = 45;
+const UNKNOWN_PRODUCER_ID = 59;
+
+/**
+ * Mended by asking again: leaders move, replicas are missing for a moment. Corrupt (2) is damage on the way; the topic (3)
+ * may be unknown to a broker that has just become leader.
+ */
+const RETRIABLE = new Set([2, 3, 5, 6, 7, 8, 9, 13, 19, 20, 56, 74, 75]);
+
+const FIRST_WAIT_MS = 20;
+const MAX_WAIT_MS = 1000;
+/** How much sooner than we the broker gives up waiting for its replicas, so that its answer still arrives. */
+const BROKER_MARGIN_MS = 1000;
+
+/**
+ * Brings the batches to their leaders, one request per leader, all at once, and resolves when all in-sync replicas have
+ * all of them. What did not get through is sent again, byte for byte the same: the broker knows by the sequence numbers what
+ * it already has, so nothing comes twice (Invariant 6).
+ *
+ * Rejects: fenced, record_too_large, kafka_refused; produce_failed or kafka_unreachable when it is not all there after
+ * `totalMs`, and then parts of it may be there or still arrive.
+ */
+export async function deliver(cluster: Cluster, parts: readonly OutgoingPart[], limits: DeliveryLimits): Promise<void> {
+  const attempts = new Attempts(cluster, limits);
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => {
+      attempts.over = true;
+      reject(attempts.failure(`not acknowledged within ${limits.totalMs} ms`));
+    }, limits.totalMs);
+  });
+  try {
+    await Promise.race([attempts.run(parts), late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+class Attempts {
+  over = false;
+  private last: CdcError | null = null;
+
+  constructor(
+    private readonly cluster: Cluster,
+    private readonly limits: DeliveryLimits,
+  ) {}
+
+  async run(parts: readonly OutgoingPart[]): Promise<void> {
+    let missing = await this.sendAll(parts);
+    for (let wait = FIRST_WAIT_MS; missing.length > 0 && !this.over; wait = Math.min(MAX_WAIT_MS, wait * 2)) {
+      await sleep(wait);
+      if (this.over) return;
+      await this.cluster.refreshMetadata().catch((error: unknown) => {
+        this.last = toKafkaError(error);
+      });
+      missing = await this.sendAll(missing);
+    }
+  }
+
+  failure(what: string): CdcError {
+    const kind = this.last?.kind === 'kafka_unreachable' ? 'kafka_unreachable' : 'produce_failed';
+    return new CdcError(kind, this.last ? `${what}: ${this.last.message}` : what, { cause: this.last });
+  }
+
+  /** The parts that must be sent again. Throws what no repetition mends. */
+  private async sendAll(parts: readonly OutgoingPart[]): Promise<OutgoingPart[]> {
+    const missing: OutgoingPart[] = [];
+    const byLeader = new Map<number, OutgoingPart[]>();
+    for (const part of parts) {
+      const leader = this.leaderOf(part);
+      const known = byLeader.get(leader);
+      if (leader < 0) missing.push(part);
+      else if (known) known.push(part);
+      else byLeader.set(leader, [part]);
+    }
+    const results = await Promise.all([...byLeader].map(([nodeId, ofLeader]) => this.sendTo(nodeId, ofLeader)));
+    for (const { part, errorCode } of results.flat()) if (!this.settled(part, errorCode)) missing.push(part);
+    return missing;
+  }
+
+  private async sendTo(nodeId: number, parts: readonly OutgoingPart[]): Promise<PartResult[]> {
+    let connection: Connection | undefined;
+    try {
+      const broker = await this.cluster.findBroker({ nodeId });
+      connection = await broker.connectionPool.getConnection();
+      if (this.over) return [];
+      const { requestMs } = this.limits;
+      return await sendProduce(connection, parts, Math.max(1, requestMs - BROKER_MARGIN_MS), requestMs);
+    } catch (error) {
+      const trouble = toKafkaError(error);
+      if (trouble.kind === 'kafka_refused') throw trouble;
+      if (error instanceof Error && error.name === 'KafkaJSRequestTimeoutError' && connection)
+        cutConnection(connection, error);
+      this.last = trouble;
+      return parts.map((part) => ({ part, errorCode: NETWORK_EXCEPTION }));
+    }
+  }
+
+  /** True when the broker has it, false when it must be sent again. */
+  private settled({ topic, partition }: OutgoingPart, errorCode: number): boolean {
+    if (errorCode === NONE || errorCode === DUPLICATE_SEQUENCE_NUMBER) return true;
+    if (errorCode === NETWORK_EXCEPTION) return false;
+    const error = createErrorFromCode(errorCode);
+    const trouble = toKafkaError(error);
+    this.last = trouble;
+    if (RETRIABLE.has(errorCode)) return false;
+    const unsure = trouble.kind === 'internal' || SEQUENCE_LOST.has(errorCode);
+    const kind = unsure ? 'produce_failed' : trouble.kind;
+    throw new CdcError(kind, `${topic}/${partition}: ${error.type}: ${error.message}`, { cause: error });
+  }
+
+  private leaderOf({ topic, partition }: OutgoingPart): number {
+    const metadata = this.cluster.findTopicPartitionMetadata(topic);
+    const likely = metadata[partition];
+    const found = likely?.partitionId === partition ? likely : metadata.find((m) => m.partitionId === partition);
+    return found?.leader ?? -1;
+  }
+}
+
+/** Also what we call a request that was not answered. */
+const NETWORK_EXCEPTION = 13;
+/** The broker does not know our producer any more, or misses records of it: only the tails can tell what is there. */
+const SEQUENCE_LOST = new Set([UNKNOWN_SERVER_ERROR, OUT_OF_ORDER_SEQUENCE_NUMBER, UNKNOWN_PRODUCER_ID]);

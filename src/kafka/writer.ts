@@ -1,0 +1,166 @@
+import { CdcError } from '../core/errors';
+import type { Logger } from '../core/ports/log';
+import type { OutgoingBatch, TopicPartitions, TopicWriter } from '../core/ports/topics';
+import type { Position } from '../core/position';
+import { type KafkaAccess, type KafkaLink, openLink, REQUEST_TIMEOUT_MS } from './client';
+import { TransactionCoordinator } from './coordinator';
+import { type DeliveryLimits, deliver } from './delivery';
+import { toKafkaError } from './errors';
+import { PartitionedBatch } from './outgoing-batch';
+import { listSpans, PartitionLog } from './partition-log';
+import { nextSequence, type ProducerIdentity } from './record-batch';
+import { readStateTopic } from './state-topic';
+import { positionOf, readTail } from './tails';
+import { findTopics, readTopicSetting } from './topics';
+
+export interface TopicWriterOptions {
+  readonly access: KafkaAccess;
+  readonly log: Logger;
+  /** Of whom there may be one writer at a time: the connector's name. */
+  readonly transactionalId: string;
+  /** Must exist. */
+  readonly topics: readonly string[];
+  /** Written and fenced where it exists; one partition. */
+  readonly stateTopic: string;
+  /** Likewise. */
+  readonly deadLetterTopic: string;
+  /** Position of a record that says it in its value and not in a header. */
+  positionOf(value: Buffer): Position | Promise<Position>;
+  /** A flush that is not acknowledged by then is given up, and the writer with it. Default 20 s. */
+  readonly flushTimeoutMs?: number;
+  /** One broker's answer in a flush. Default 8 s. */
+  readonly requestTimeoutMs?: number;
+}
+
+const FLUSH_TIMEOUT_MS = 20_000;
+const OPEN_TIMEOUT_MS = 10_000;
+
+/**
+ * A writer that slept longer than this may no longer be fenced where it matters: brokers forget an idle producer after
+ * producer.id.expiration.ms (1 day), and would take what it sends. Wall clock, because others stop while a machine sleeps.
+ */
+const FENCE_HOLDS_MS = 12 * 3_600_000;
+
+/**
+ * Fences every older writer of the same transactional id, then reads what they left: the last position of each partition
+ * and the state topic. In this order, so that nothing can come in between (Invariant 6).
+ *
+ * Rejects: topic_missing, kafka_unreachable, kafka_refused, fenced, record_malformed.
+ */
+export async function openTopicWriter(options: TopicWriterOptions): Promise<TopicWriter> {
+  const link = openLink(options.access, options.log);
+  try {
+    await link.cluster.connect();
+    return await open(link, options);
+  } catch (error) {
+    const trouble = toKafkaError(error);
+    link.cut(trouble);
+    throw trouble;
+  }
+}
+
+async function open(link: KafkaLink, options: TopicWriterOptions): Promise<TopicWriter> {
+  const { cluster } = link;
+  const topics = await findTopics(cluster, [...options.topics, options.stateTopic, options.deadLetterTopic]);
+  for (const name of options.topics)
+    if (!topics.some((topic) => topic.name === name))
+      throw new CdcError('topic_missing', `topic ${name} does not exist`);
+  const limits = await readTopicSetting(cluster, topics, 'max.message.bytes');
+
+  const coordinator = new TransactionCoordinator(cluster, options.transactionalId, OPEN_TIMEOUT_MS);
+  const identity = await coordinator.raise(topics);
+  const spans = await listSpans(cluster, topics);
+  await coordinator.mark(identity, topics);
+
+  const tails = new Map<string, Position>();
+  let state = new Map<string, string>();
+  await Promise.all(
+    spans.map(async (span) => {
+      const log = new PartitionLog(cluster, span.topic, span.partition);
+      if (span.topic === options.stateTopic) {
+        state = await readStateTopic(log, span, identity, OPEN_TIMEOUT_MS);
+        return;
+      }
+      const record = await readTail(log, span, identity, OPEN_TIMEOUT_MS);
+      if (record) tails.set(keyOf(span.topic, span.partition), await positionOf(record, options.positionOf));
+    }),
+  );
+  return new FencedWriter(link, coordinator, identity, topics, tails, state, limits, options);
+}
+
+class FencedWriter implements TopicWriter {
+  private dead: CdcError | null = null;
+  private fencedAt = Date.now();
+  private readonly sequences = new Map<string, number>();
+  private readonly limits: DeliveryLimits;
+
+  constructor(
+    private readonly link: KafkaLink,
+    private readonly coordinator: TransactionCoordinator,
+    private readonly identity: ProducerIdentity,
+    readonly topics: readonly TopicPartitions[],
+    private readonly tails: ReadonlyMap<string, Position>,
+    readonly state: ReadonlyMap<string, string>,
+    private readonly maxBytes: ReadonlyMap<string, string>,
+    private readonly options: TopicWriterOptions,
+  ) {
+    const { flushTimeoutMs = FLUSH_TIMEOUT_MS, requestTimeoutMs = REQUEST_TIMEOUT_MS } = options;
+    this.limits = { totalMs: flushTimeoutMs, requestMs: Math.min(flushTimeoutMs, requestTimeoutMs) };
+  }
+
+  tail(topic: string, partition: number): Position | null {
+    return this.tails.get(keyOf(topic, partition)) ?? null;
+  }
+
+  newBatch(): OutgoingBatch {
+    return new PartitionedBatch(this.topics, this.options.stateTopic);
+  }
+
+  maxBatchBytes(topic: string): number {
+    const limit = this.maxBytes.get(topic);
+    if (limit === undefined) throw new RangeError(`the writer does not have topic ${topic}`);
+    return Number(limit);
+  }
+
+  async flush(batch: OutgoingBatch): Promise<void> {
+    if (!(batch instanceof PartitionedBatch)) throw new TypeError('a batch of another writer');
+    await this.alive(async () => {
+      const parts = batch.finish(this.identity, (topic, partition) => this.sequences.get(keyOf(topic, partition)) ?? 0);
+      await deliver(this.link.cluster, parts, this.limits);
+      for (const { topic, partition, records } of parts) {
+        const key = keyOf(topic, partition);
+        this.sequences.set(key, nextSequence(this.sequences.get(key) ?? 0, records));
+      }
+    });
+  }
+
+  async renewFence(): Promise<void> {
+    await this.alive(async () => {
+      await this.coordinator.mark(this.identity, this.topics);
+      this.fencedAt = Date.now();
+    });
+  }
+
+  async close(): Promise<void> {
+    this.dead ??= new CdcError('produce_failed', 'the writer was closed');
+    this.link.cut(this.dead);
+  }
+
+  /** The first failure is the last thing this writer does: what it sent may be there or not, only a new one can tell. */
+  private async alive(work: () => Promise<void>): Promise<void> {
+    if (this.dead) throw this.dead;
+    try {
+      if (Date.now() - this.fencedAt > FENCE_HOLDS_MS)
+        throw new CdcError('fenced', 'the fence was not renewed for too long; a newer writer may exist');
+      await work();
+    } catch (error) {
+      this.dead ??= toKafkaError(error);
+      this.link.cut(this.dead);
+      throw this.dead;
+    }
+  }
+}
+
+function keyOf(topic: string, partition: number): string {
+  return `${topic}/${partition}`;
+}
