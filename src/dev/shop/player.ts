@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { toCdcError } from '../../core/errors';
 import type { Database, Sql } from '../../core/ports/sql';
-import type { Profile } from '../databases';
+import type { Profile } from '../demo-schema';
 import { ShopDatabase } from './shop-database';
 import { playShop, type ShopAction } from './story';
 

@@ -1,5 +1,5 @@
 import type { Database, Sql } from '../../core/ports/sql';
-import type { Profile } from '../databases';
+import { DEMO_SCHEMAS, type Profile } from '../demo-schema';
 import type { ShopAction } from './story';
 import { TENANTS } from './tenants';
 
@@ -16,17 +16,17 @@ export class ShopDatabase {
   private constructor(
     private readonly messaging: Database,
     private readonly tables: { readonly tenants: Table; readonly orders: Table },
-    private readonly schemas: { readonly source: string; readonly messaging: string },
+    private readonly messagingSchema: string,
     private readonly source: Database,
   ) {}
 
   static async open(source: Database, messaging: Database, profile: Profile): Promise<ShopDatabase> {
-    const schemas = profile === 'seed' ? { source: 'ventia', messaging: 'messaging' } : PUBLIC;
+    const schemas = DEMO_SCHEMAS[profile];
     const tables = {
-      tenants: await describeTable(source, schemas.source, 'tenants'),
-      orders: await describeTable(source, schemas.source, 'orders'),
+      tenants: await describeTable(source, schemas.ventia, 'tenants'),
+      orders: await describeTable(source, schemas.ventia, 'orders'),
     };
-    return new ShopDatabase(messaging, tables, schemas, source);
+    return new ShopDatabase(messaging, tables, schemas.messaging, source);
   }
 
   async countOrders(): Promise<number> {
@@ -79,10 +79,10 @@ export class ShopDatabase {
   }
 
   private async editContact({ tenant, phone, email, values }: ShopAction & { kind: 'edit contact' }): Promise<void> {
-    const { messaging } = this.schemas;
+    const schema = this.messagingSchema;
     await this.messaging.execute(
-      `UPDATE ${messaging}.contacts SET name = coalesce($4, name), email = coalesce($5, email), updated_at = now()
-       WHERE id = (SELECT c.id FROM ${messaging}.contacts c JOIN ${messaging}.accounts a ON a.id = c.account_id
+      `UPDATE ${schema}.contacts SET name = coalesce($4, name), email = coalesce($5, email), updated_at = now()
+       WHERE id = (SELECT c.id FROM ${schema}.contacts c JOIN ${schema}.accounts a ON a.id = c.account_id
                    WHERE a.ventia_tenant_id::text = $1 AND (c.phone_number = $2 OR lower(c.email) = $3)
                    ORDER BY c.phone_number = $2 DESC NULLS LAST LIMIT 1)`,
       [this.tenantIds.get(tenant), phone, email, values.name ?? null, values.email ?? null],
@@ -90,8 +90,6 @@ export class ShopDatabase {
     );
   }
 }
-
-const PUBLIC = { source: 'public', messaging: 'public' };
 
 type Statement = [text: string, values: unknown[]];
 

@@ -84,7 +84,7 @@ async function maven(what: string, progress: Progress, args: readonly string[]):
     });
   }
   progress(`fetching ${what}`);
-  const child = spawn('mvn', ['-B', ...args], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const child = spawn('mvn', ['-B', '-Dstyle.color=never', ...args], { stdio: ['ignore', 'pipe', 'ignore'] });
   const errors: string[] = [];
   let files = 0;
   for await (const line of createInterface({ input: child.stdout })) {

@@ -56,6 +56,7 @@ const FAST_START = [
   '-XX:+UseSerialGC',
   '-Dorg.slf4j.simpleLogger.defaultLogLevel=warn',
   '-Dorg.slf4j.simpleLogger.showDateTime=true',
+  '-Dorg.slf4j.simpleLogger.dateTimeFormat=yyyy-MM-dd HH:mm:ss.SSS',
 ];
 
 function properties(options: KafkaOptions, logs: string): string {

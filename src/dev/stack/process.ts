@@ -37,8 +37,7 @@ const POLL_MS = 25;
  */
 export async function launch(spec: ProcessSpec): Promise<ServerProcess> {
   await mkdir(spec.dir, { recursive: true });
-  const pidFile = join(spec.dir, `${spec.name}.pid`);
-  await endLeftover(pidFile, spec);
+  await endLeftover(spec);
 
   const log = openSync(join(spec.dir, `${spec.name}.log`), 'w');
   const { command, args, identity } = withParentDeathSignal(spec);
@@ -52,6 +51,7 @@ export async function launch(spec: ProcessSpec): Promise<ServerProcess> {
   closeSync(log);
   await new Promise((resolve, reject) => child.once('spawn', resolve).once('error', reject));
   const pid = child.pid!;
+  const pidFile = pidFileOf(spec);
   writeFileSync(pidFile, String(pid));
 
   const exited = gone(child).then(() => rmSync(pidFile, { force: true }));
@@ -119,7 +119,11 @@ function withParentDeathSignal(spec: ProcessSpec) {
   };
 }
 
-async function endLeftover(pidFile: string, spec: ProcessSpec): Promise<void> {
+/** Ends what an earlier run left behind in this folder under this name, and waits until it is gone. */
+export async function endLeftover(
+  spec: Pick<ProcessSpec, 'name' | 'dir' | 'stopSignal' | 'killSignal'>,
+): Promise<void> {
+  const pidFile = pidFileOf(spec);
   if (!existsSync(pidFile)) return;
   const pid = Number(readFileSync(pidFile, 'utf8'));
   const ours = Number.isInteger(pid) && pid > 1 && commandLine(pid).includes(spec.dir);
@@ -127,7 +131,13 @@ async function endLeftover(pidFile: string, spec: ProcessSpec): Promise<void> {
   rmSync(pidFile, { force: true });
 }
 
-async function end(pid: number, spec: ProcessSpec, exited: Promise<void>): Promise<void> {
+const pidFileOf = ({ dir, name }: Pick<ProcessSpec, 'name' | 'dir'>): string => join(dir, `${name}.pid`);
+
+async function end(
+  pid: number,
+  spec: Pick<ProcessSpec, 'stopSignal' | 'killSignal'>,
+  exited: Promise<void>,
+): Promise<void> {
   signal(pid, spec.stopSignal);
   const timer = setTimeout(() => signal(pid, spec.killSignal), STOP_TIMEOUT_MS);
   await exited;
@@ -157,10 +167,11 @@ function isZombie(pid: number): boolean {
   return process.platform === 'linux' && commandLine(pid) === '';
 }
 
-function commandLine(pid: number): string {
+/** Empty when there is no such process. */
+export function commandLine(pid: number): string {
   try {
     if (process.platform === 'linux') return readFileSync(`/proc/${pid}/cmdline`, 'latin1');
-    return execFileSync('ps', ['-o', 'command=', '-p', String(pid)], { encoding: 'latin1' });
+    return execFileSync('ps', ['-o', 'command=', '-p', String(pid)], { encoding: 'latin1' }).trim();
   } catch {
     return '';
   }

@@ -1,8 +1,11 @@
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { CdcError } from '../../core/errors';
 import { kafkaLibs, type Progress, registryHome, requireJava } from './download';
 import { type Kafka, startKafka } from './kafka';
 import { choosePorts } from './ports';
 import { type Postgres, startPostgres } from './postgres';
+import { commandLine, endLeftover } from './process';
 import { type Registry, startRegistry } from './registry';
 
 export interface StackOptions {
@@ -12,6 +15,8 @@ export interface StackOptions {
   readonly cache: string;
   /** Taken where they are free; 0 = any. */
   readonly ports: StackPorts;
+  /** Forget the data of earlier starts. */
+  readonly reset?: boolean;
   readonly postgresSettings?: Readonly<Record<string, string | number>>;
   readonly progress: Progress;
 }
@@ -41,8 +46,20 @@ export interface Stack {
  * those already started are stopped and its error is thrown.
  */
 export async function startStack(options: StackOptions): Promise<Stack> {
-  const { dir, cache, progress } = options;
+  const { dir } = options;
   await requireJava();
+  const release = claim(dir);
+  try {
+    if (options.reset) await forget(dir);
+    return await startServers(options, release);
+  } catch (error) {
+    release();
+    throw error;
+  }
+}
+
+async function startServers(options: StackOptions, release: () => void): Promise<Stack> {
+  const { dir, cache, progress } = options;
   const libs = await kafkaLibs(cache, progress);
   const home = await registryHome(cache, progress);
   const ports = await choosePorts({ ...options.ports });
@@ -51,6 +68,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   const started: { stop(): Promise<void> }[] = [];
   const stop = async () => {
     await Promise.all(started.map((server) => server.stop()));
+    release();
   };
   const start = async <T extends { stop(): Promise<void> }>(name: string, starting: Promise<T>): Promise<T> => {
     const server = await starting;
@@ -79,4 +97,26 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   }
   await stop();
   throw results.find((result) => result.status === 'rejected')?.reason;
+}
+
+/** Servers that outlived an earlier run still write there. */
+async function forget(dir: string): Promise<void> {
+  for (const name of ['postgres', 'kafka', 'registry']) {
+    await endLeftover({ name, dir: join(dir, name), stopSignal: 'SIGINT', killSignal: 'SIGKILL' });
+    rmSync(join(dir, name), { recursive: true, force: true });
+  }
+}
+
+/** Two processes on the same data would end each other's servers. Returns what gives the folder free again. */
+function claim(dir: string): () => void {
+  const file = join(dir, 'owner');
+  const [pid, command] = existsSync(file) ? readFileSync(file, 'utf8').split('\n') : [];
+  if (pid !== undefined && Number(pid) !== process.pid && commandLine(Number(pid)) === command) {
+    throw new CdcError('stack_failed', `process ${pid} runs the development stack of ${dir} already`, {
+      fix: `Use that one, or end it first: kill ${pid}`,
+    });
+  }
+  mkdirSync(dir, { recursive: true });
+  writeFileSync(file, `${process.pid}\n${commandLine(process.pid)}`);
+  return () => rmSync(file, { force: true });
 }
