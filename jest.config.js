@@ -1,4 +1,7 @@
-/** Three projects by need: unit needs nothing, integration needs the shared servers, e2e runs the built command against them. */
+/**
+ * Projects by need: unit needs nothing, integration the shared servers, e2e runs the built command against them. bench
+ * measures and is no part of `npm test`.
+ */
 const common = {
   testEnvironment: 'node',
   transform: {
@@ -26,5 +29,6 @@ module.exports = {
       testMatch: ['<rootDir>/test/{contract,integration}/**/*.test.ts'],
     },
     { ...common, ...servers, displayName: 'e2e', testMatch: ['<rootDir>/test/e2e/**/*.test.ts'] },
+    { ...common, ...servers, displayName: 'bench', testMatch: ['<rootDir>/test/bench/**/*.bench.ts'] },
   ],
 };
