@@ -8,7 +8,7 @@ import { formatLsn, type Lsn, maxLsn, parseLsn } from '../core/lsn';
 import type { ReplicationStream, StreamHandlers } from '../core/ports/source';
 import { clientConfig } from './connection';
 import { toSourceError } from './errors';
-import { GatheringReader } from './gather';
+import { GatheringReader, gatheringSocket } from './gather';
 import { quoteIdentifier, quoteLiteral, validateReplicationName } from './identifiers';
 import { Liveness, SESSION_TIMEOUT_MS, SILENCE_MS, statusInterval } from './liveness';
 
@@ -78,10 +78,13 @@ class SlotStream implements ReplicationStream {
       applicationName: o.applicationName,
       session: { statement_timeout: '0', client_min_messages: 'warning' },
     });
-    this.service = new LogicalReplicationService(config, {
-      acknowledge: { auto: false, timeoutSeconds: 0 },
-      flowControl: { enabled: false },
-    });
+    this.service = new LogicalReplicationService(
+      { ...config, stream: gatheringSocket },
+      {
+        acknowledge: { auto: false, timeoutSeconds: 0 },
+        flowControl: { enabled: false },
+      },
+    );
     this.service.on('start', () => this.copying());
     this.service.on('error', (error) => this.end(error));
   }
