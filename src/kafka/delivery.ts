@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CdcError } from '../core/errors';
 import { toKafkaError } from './errors';
+import { groupBy } from './group-by';
 import { type Cluster, type Connection, createErrorFromCode } from './internals';
 import { cutConnection } from './mends';
 import type { OutgoingPart } from './outgoing-batch';
@@ -12,6 +13,8 @@ export interface DeliveryLimits {
   /** One request's answer. */
   readonly requestMs: number;
 }
+
+const NO_LEADER = -1;
 
 const NONE = 0;
 const UNKNOWN_SERVER_ERROR = -1;
@@ -82,15 +85,9 @@ class Attempts {
 
   /** The parts that must be sent again. Throws what no repetition mends. */
   private async sendAll(parts: readonly OutgoingPart[]): Promise<OutgoingPart[]> {
-    const missing: OutgoingPart[] = [];
-    const byLeader = new Map<number, OutgoingPart[]>();
-    for (const part of parts) {
-      const leader = this.leaderOf(part);
-      const known = byLeader.get(leader);
-      if (leader < 0) missing.push(part);
-      else if (known) known.push(part);
-      else byLeader.set(leader, [part]);
-    }
+    const byLeader = groupBy(parts, (part) => this.leaderOf(part));
+    const missing = byLeader.get(NO_LEADER) ?? [];
+    byLeader.delete(NO_LEADER);
     const results = await Promise.all([...byLeader].map(([nodeId, ofLeader]) => this.sendTo(nodeId, ofLeader)));
     for (const { part, errorCode } of results.flat()) if (!this.settled(part, errorCode)) missing.push(part);
     return missing;
@@ -131,7 +128,7 @@ class Attempts {
     const metadata = this.cluster.findTopicPartitionMetadata(topic);
     const likely = metadata[partition];
     const found = likely?.partitionId === partition ? likely : metadata.find((m) => m.partitionId === partition);
-    return found?.leader ?? -1;
+    return found?.leader ?? NO_LEADER;
   }
 }
 

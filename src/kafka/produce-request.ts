@@ -1,3 +1,4 @@
+import { groupBy } from './group-by';
 import { type Connection, produceResponse } from './internals';
 import type { OutgoingPart } from './outgoing-batch';
 
@@ -57,7 +58,7 @@ export function encodeProduce(
   parts: readonly OutgoingPart[],
   brokerTimeoutMs: number,
 ): Buffer[] {
-  const topics = byTopic(parts);
+  const topics = groupBy(parts, ({ topic }) => topic);
   const names = [...topics.keys()].reduce((sum, name) => sum + Buffer.byteLength(name), Buffer.byteLength(clientId));
   const frame = new Frame(64 + names + 8 * (topics.size + parts.length));
   frame.int32(0); // length, filled below
@@ -79,16 +80,6 @@ export function encodeProduce(
     }
   }
   return frame.finish();
-}
-
-function byTopic(parts: readonly OutgoingPart[]): Map<string, OutgoingPart[]> {
-  const topics = new Map<string, OutgoingPart[]>();
-  for (const part of parts) {
-    const known = topics.get(part.topic);
-    if (known) known.push(part);
-    else topics.set(part.topic, [part]);
-  }
-  return topics;
 }
 
 class Frame {

@@ -2,11 +2,9 @@ import { CdcError } from '../core/errors';
 import { type Position, parsePosition } from '../core/position';
 import type { FetchedRecord } from './fetch-response';
 import { POSITION_HEADER } from './outgoing-batch';
-import type { LogSpan, PartitionLog } from './partition-log';
 import type { ProducerIdentity } from './record-batch';
+import type { LogSpan, Scan } from './scan';
 
-/** One fetch waits this long for the marker. */
-const FETCH_WAIT_MS = 500;
 /** How much further back each look goes than the one before it. */
 const STEP = 4n;
 
@@ -14,18 +12,15 @@ const STEP = 4n;
  * Reads on from `from` until our fence's marker is in the partition: what lies before it is all there will ever be of older
  * writers, because from it on they are refused. Data records are handed to `visit` in offset order.
  *
- * Rejects: fenced (the marker of a newer writer), kafka_unreachable (no marker within `timeoutMs`).
+ * Throws `fenced` at the marker of a newer writer.
  */
-export async function readToFence(
-  log: PartitionLog,
+export function* scanToFence(
   from: bigint,
   fence: ProducerIdentity,
-  timeoutMs: number,
   visit: (record: FetchedRecord) => void,
-): Promise<void> {
-  const deadline = performance.now() + timeoutMs;
+): Scan<void> {
   for (let at = from; ; ) {
-    const { records, next } = await log.read(at, FETCH_WAIT_MS);
+    const { records, next } = yield at;
     for (const record of records) {
       if (!record.isControlRecord) {
         visit(record);
@@ -37,8 +32,6 @@ export async function readToFence(
       if (producerEpoch === fence.epoch) return;
     }
     at = next;
-    if (performance.now() > deadline)
-      throw new CdcError('kafka_unreachable', `no marker of the fence in ${log.topic}/${log.partition} yet`);
   }
 }
 
@@ -48,25 +41,19 @@ export async function readToFence(
  * Most often one fetch answers: the record before the marker. Where markers lie on markers (an idle partition's hourly
  * renewals) it goes back in growing steps, so the cost depends on the run of markers and never on the topic's size.
  */
-export async function readTail(
-  log: PartitionLog,
-  span: LogSpan,
-  fence: ProducerIdentity,
-  timeoutMs: number,
-): Promise<FetchedRecord | null> {
+export function* scanTail(span: LogSpan, fence: ProducerIdentity): Scan<FetchedRecord | null> {
   let last: FetchedRecord | null = null;
-  const keep = (record: FetchedRecord) => {
-    last = record;
-  };
   let low = back(span.end, 1n, span.start);
-  await readToFence(log, low, fence, timeoutMs, keep);
+  yield* scanToFence(low, fence, (record) => {
+    last = record;
+  });
   for (let width = STEP; last === null && low > span.start; width *= STEP) {
     const high = low;
     low = back(high, width, span.start);
     for (let at = low; at < high; ) {
-      const { records, next } = await log.read(at, FETCH_WAIT_MS);
-      for (const record of records) if (!record.isControlRecord && record.offset < high) keep(record);
-      at = next > at ? next : high;
+      const { records, next } = yield at;
+      for (const record of records) if (!record.isControlRecord && record.offset < high) last = record;
+      at = next;
     }
   }
   return last;
@@ -74,6 +61,20 @@ export async function readTail(
 
 function back(from: bigint, by: bigint, floor: bigint): bigint {
   return from - by > floor ? from - by : floor;
+}
+
+/**
+ * Latest value per key of a compacted topic: text keys, text values, a null value ends its key. Complete, because it reads
+ * until the fence.
+ */
+export function* scanState(span: LogSpan, fence: ProducerIdentity): Scan<Map<string, string>> {
+  const state = new Map<string, string>();
+  yield* scanToFence(span.start, fence, ({ key, value }) => {
+    if (!key) return;
+    if (value) state.set(key.toString(), value.toString());
+    else state.delete(key.toString());
+  });
+  return state;
 }
 
 /** Where a record stands in the order of changes: said by its header (tombstones have no value to ask), else by its value. */

@@ -22,21 +22,22 @@ export async function findTopics(cluster: Cluster, names: readonly string[]): Pr
   return found;
 }
 
-/** Value of one setting, by topic. */
-export async function readTopicSetting(
+const LIMIT = 'max.message.bytes';
+
+/** Size of the largest record batch each topic takes. */
+export async function readMaxBatchBytes(
   cluster: Cluster,
   topics: readonly TopicPartitions[],
-  setting: string,
-): Promise<Map<string, string>> {
+): Promise<Map<string, number>> {
   const broker = await cluster.brokerPool.findConnectedBroker();
   const { resources } = await broker.describeConfigs({
-    resources: topics.map(({ name }) => ({ type: TOPIC_RESOURCE, name, configNames: [setting] })),
+    resources: topics.map(({ name }) => ({ type: TOPIC_RESOURCE, name, configNames: [LIMIT] })),
   });
-  const values = new Map<string, string>();
-  for (const { resourceName, configEntries } of resources) {
-    const value = configEntries.find(({ configName }) => configName === setting)?.configValue;
-    if (typeof value !== 'string') throw new CdcError('topic_settings', `topic ${resourceName} tells no ${setting}`);
-    values.set(resourceName, value);
-  }
-  return values;
+  return new Map(
+    resources.map(({ resourceName, configEntries }) => {
+      const value = configEntries.find(({ configName }) => configName === LIMIT)?.configValue;
+      if (!value) throw new CdcError('topic_settings', `topic ${resourceName} tells no ${LIMIT}`);
+      return [resourceName, Number(value)];
+    }),
+  );
 }

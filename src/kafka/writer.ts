@@ -6,12 +6,13 @@ import { type KafkaAccess, type KafkaLink, openLink, REQUEST_TIMEOUT_MS } from '
 import { TransactionCoordinator } from './coordinator';
 import { type DeliveryLimits, deliver } from './delivery';
 import { toKafkaError } from './errors';
+import type { FetchedRecord } from './fetch-response';
+import type { Cluster } from './internals';
 import { PartitionedBatch } from './outgoing-batch';
-import { listSpans, PartitionLog } from './partition-log';
 import { nextSequence, type ProducerIdentity } from './record-batch';
-import { readStateTopic } from './state-topic';
-import { positionOf, readTail } from './tails';
-import { findTopics, readTopicSetting } from './topics';
+import { type LogSpan, listSpans, runScans, type Scan } from './scan';
+import { positionOf, scanState, scanTail } from './tails';
+import { findTopics, readMaxBatchBytes } from './topics';
 
 export interface TopicWriterOptions {
   readonly access: KafkaAccess;
@@ -34,6 +35,8 @@ export interface TopicWriterOptions {
 
 const FLUSH_TIMEOUT_MS = 20_000;
 const OPEN_TIMEOUT_MS = 10_000;
+/** A fetch shorter than this costs as much. */
+const MIN_FETCH_BYTES = 1024 * 1024;
 
 /**
  * A writer that slept longer than this may no longer be fenced where it matters: brokers forget an idle producer after
@@ -65,27 +68,43 @@ async function open(link: KafkaLink, options: TopicWriterOptions): Promise<Topic
   for (const name of options.topics)
     if (!topics.some((topic) => topic.name === name))
       throw new CdcError('topic_missing', `topic ${name} does not exist`);
-  const limits = await readTopicSetting(cluster, topics, 'max.message.bytes');
+  const limits = await readMaxBatchBytes(cluster, topics);
 
   const coordinator = new TransactionCoordinator(cluster, options.transactionalId, OPEN_TIMEOUT_MS);
   const identity = await coordinator.raise(topics);
   const spans = await listSpans(cluster, topics);
   await coordinator.mark(identity, topics);
 
-  const tails = new Map<string, Position>();
+  const found = await readBehind(cluster, spans, identity, limits, options);
+  return new FencedWriter(link, coordinator, identity, topics, found.tails, found.state, limits, options);
+}
+
+/** What older writers left before the fence. */
+async function readBehind(
+  cluster: Cluster,
+  spans: readonly LogSpan[],
+  fence: ProducerIdentity,
+  limits: ReadonlyMap<string, number>,
+  options: TopicWriterOptions,
+): Promise<{ tails: Map<string, Position>; state: Map<string, string> }> {
+  const records = new Map<string, FetchedRecord>();
   let state = new Map<string, string>();
-  await Promise.all(
-    spans.map(async (span) => {
-      const log = new PartitionLog(cluster, span.topic, span.partition);
-      if (span.topic === options.stateTopic) {
-        state = await readStateTopic(log, span, identity, OPEN_TIMEOUT_MS);
-        return;
-      }
-      const record = await readTail(log, span, identity, OPEN_TIMEOUT_MS);
-      if (record) tails.set(keyOf(span.topic, span.partition), await positionOf(record, options.positionOf));
-    }),
-  );
-  return new FencedWriter(link, coordinator, identity, topics, tails, state, limits, options);
+  function* readOne(span: LogSpan): Scan<void> {
+    if (span.topic === options.stateTopic) {
+      state = yield* scanState(span, fence);
+      return;
+    }
+    const record = yield* scanTail(span, fence);
+    if (record) records.set(keyOf(span.topic, span.partition), record);
+  }
+  const scans = spans.map((span) => {
+    const { topic, partition } = span;
+    return { topic, partition, maxBytes: Math.max(MIN_FETCH_BYTES, limits.get(topic)!), scan: readOne(span) };
+  });
+  await runScans(cluster, scans, OPEN_TIMEOUT_MS);
+  const tails = new Map<string, Position>();
+  for (const [key, record] of records) tails.set(key, await positionOf(record, options.positionOf));
+  return { tails, state };
 }
 
 class FencedWriter implements TopicWriter {
@@ -101,7 +120,7 @@ class FencedWriter implements TopicWriter {
     readonly topics: readonly TopicPartitions[],
     private readonly tails: ReadonlyMap<string, Position>,
     readonly state: ReadonlyMap<string, string>,
-    private readonly maxBytes: ReadonlyMap<string, string>,
+    private readonly maxBytes: ReadonlyMap<string, number>,
     private readonly options: TopicWriterOptions,
   ) {
     const { flushTimeoutMs = FLUSH_TIMEOUT_MS, requestTimeoutMs = REQUEST_TIMEOUT_MS } = options;
@@ -119,7 +138,7 @@ class FencedWriter implements TopicWriter {
   maxBatchBytes(topic: string): number {
     const limit = this.maxBytes.get(topic);
     if (limit === undefined) throw new RangeError(`the writer does not have topic ${topic}`);
-    return Number(limit);
+    return limit;
   }
 
   async flush(batch: OutgoingBatch): Promise<void> {

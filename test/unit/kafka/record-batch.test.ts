@@ -55,7 +55,10 @@ async function oracle(
   firstSequence: number,
 ) {
   const firstTimestamp = records[0]!.timestampMs;
-  const maxTimestamp = records.map((r) => r.timestampMs).reduce((max, t) => (t > max ? t : max));
+  const maxTimestamp = records
+    .map((r) => r.timestampMs)
+    .sort((a, b) => (a < b ? -1 : 1))
+    .at(-1);
   const encoded = records.map(({ key, value, timestampMs, header }, offsetDelta) =>
     encodeRecord({
       key,

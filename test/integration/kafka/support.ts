@@ -1,0 +1,132 @@
+import type { Admin } from 'kafkajs';
+import { silentLogger } from '../../../src/core/ports/log';
+import type { TopicWriter } from '../../../src/core/ports/topics';
+import { type Position, parsePosition } from '../../../src/core/position';
+import { Slab } from '../../../src/core/slab';
+import { type KafkaAccess, newAdmin, openLink } from '../../../src/kafka/client';
+import type { FetchedRecord } from '../../../src/kafka/fetch-response';
+import { type PartitionScan, runScans, type Scan } from '../../../src/kafka/scan';
+import { openTopicWriter, type TopicWriterOptions } from '../../../src/kafka/writer';
+import { stack, uniqueName } from '../../support/stack';
+
+export const access = (brokers = stack().kafkaBrokers): KafkaAccess => ({
+  brokers: brokers.split(','),
+  ssl: null,
+  sasl: null,
+  clientId: 'test',
+});
+
+export interface TestTopics {
+  readonly data: string;
+  readonly other: string;
+  readonly state: string;
+  readonly deadLetters: string;
+}
+
+/** A topic of `partitions`, one of 2, and the two of one partition, all of names of their own. */
+export async function createTopics(admin: Admin, partitions = 3): Promise<TestTopics> {
+  const name = uniqueName('kafka');
+  const topics = { data: `${name}.a`, other: `${name}.b`, state: `${name}_state`, deadLetters: `${name}_dlq` };
+  const compact = [{ name: 'cleanup.policy', value: 'compact' }];
+  await admin.createTopics({
+    topics: [
+      { topic: topics.data, numPartitions: partitions, configEntries: compact },
+      { topic: topics.other, numPartitions: 2, configEntries: compact },
+      { topic: topics.state, numPartitions: 1, configEntries: compact },
+      { topic: topics.deadLetters, numPartitions: 1 },
+    ],
+  });
+  return topics;
+}
+
+export async function withAdmin<T>(work: (admin: Admin) => Promise<T>, brokers?: string): Promise<T> {
+  const { admin } = newAdmin(access(brokers), silentLogger);
+  await admin.connect();
+  try {
+    return await work(admin);
+  } finally {
+    await admin.disconnect();
+  }
+}
+
+export const writerOptions = (topics: TestTopics, more: Partial<TopicWriterOptions> = {}): TopicWriterOptions => ({
+  access: access(),
+  log: silentLogger,
+  transactionalId: topics.data,
+  topics: [topics.data, topics.other],
+  stateTopic: topics.state,
+  deadLetterTopic: topics.deadLetters,
+  positionOf: (value) => parsePosition(value.toString().slice(0, 34)),
+  ...more,
+});
+
+const openWriters: TopicWriter[] = [];
+
+export async function openWriter(topics: TestTopics, more: Partial<TopicWriterOptions> = {}): Promise<TopicWriter> {
+  const writer = await openTopicWriter(writerOptions(topics, more));
+  openWriters.push(writer);
+  return writer;
+}
+
+export async function closeWriters(): Promise<void> {
+  await Promise.all(openWriters.splice(0).map((writer) => writer.close()));
+}
+
+export const position = (n: number): Position => ({ epoch: 1n, commitLsn: 0x1000n + BigInt(n), seq: 0n });
+
+const slab = new Slab();
+
+/** Adds a record whose value says its position; `value` = null is a tombstone. */
+export function append(
+  batch: ReturnType<TopicWriter['newBatch']>,
+  topic: string,
+  partition: number,
+  n: number,
+  value: string | null,
+): void {
+  slab.reset();
+  slab.ensure(4096 + (value?.length ?? 0));
+  const keyEnd = slab.bytes.write(`key-${n}`);
+  const valueEnd = value === null ? -1 : keyEnd + slab.bytes.write(value, keyEnd);
+  const at = position(n);
+  batch.append(
+    topic,
+    partition,
+    slab,
+    0,
+    keyEnd,
+    value === null ? -1 : keyEnd,
+    valueEnd,
+    1_700_000_000_000n + BigInt(n),
+    value === null ? at : null,
+  );
+}
+
+/** All records of a partition, markers included, as any reader would fetch them. */
+export async function readAll(topic: string, partition: number, brokers?: string): Promise<FetchedRecord[]> {
+  const link = openLink(access(brokers), silentLogger);
+  const records: FetchedRecord[] = [];
+  function* everything(): Scan<void> {
+    for (let at = 0n; ; ) {
+      const { records: more, next } = yield at;
+      if (next === at) return;
+      records.push(...more);
+      at = next;
+    }
+  }
+  try {
+    await link.cluster.connect();
+    await link.cluster.addMultipleTargetTopics([topic]);
+    const scan: PartitionScan = { topic, partition, maxBytes: 4_000_000, scan: everything() };
+    await runScans(link.cluster, [scan], 10_000);
+    return records;
+  } finally {
+    link.cut(new Error('read'));
+  }
+}
+
+/** The keys of the data records, in order. */
+export async function keysOf(topic: string, partition: number, brokers?: string): Promise<string[]> {
+  const records = await readAll(topic, partition, brokers);
+  return records.filter((record) => !record.isControlRecord).map((record) => record.key?.toString() ?? '');
+}
