@@ -1,6 +1,7 @@
 import { withClient } from '../support/databases';
-import { type RunningService, TestPipeline } from '../support/pipeline';
+import { TestPipeline } from '../support/pipeline';
 import { processUsage } from '../support/process-usage';
+import type { RunningService } from '../support/service';
 import { eventually } from '../support/wait';
 
 /**
@@ -68,21 +69,21 @@ describe('plain path', () => {
   };
 
   it('capture: one transaction, then the sinks: new contacts, known contacts', async () => {
-    const idle = pipeline.start(`${pipeline.name}-ventia-source`);
+    const idle = pipeline.start(pipeline.connectors.source);
     await idle.ready();
     await eventually(async () => (await metric(idle, 'ventia_cdc_snapshot_done')) === 2, { timeoutMs: MINUTES });
     await idle.stop();
 
     await insertOrders(1);
-    let capture = pipeline.start(`${pipeline.name}-ventia-source`);
+    let capture = pipeline.start(pipeline.connectors.source);
     const published = 'ventia_cdc_changes_total';
     await drain(`capture, ${ORDERS} orders in one transaction`, capture, published, 'outcome="published"', ORDERS);
     await capture.stop();
 
-    const accounts = pipeline.start(`${pipeline.name}-accounts-sink`);
+    const accounts = pipeline.start(pipeline.connectors.accounts);
     await drain(`accounts, ${TENANTS} tenants`, accounts, 'ventia_cdc_events_applied_total', '', TENANTS);
     await accounts.stop();
-    let contacts = pipeline.start(`${pipeline.name}-contacts-sink`);
+    let contacts = pipeline.start(pipeline.connectors.contacts);
     await drain(
       `contacts, ${ORDERS} orders of ${PEOPLE} new people`,
       contacts,
@@ -93,10 +94,10 @@ describe('plain path', () => {
     await contacts.stop();
 
     await insertOrders(ORDERS + 1);
-    capture = pipeline.start(`${pipeline.name}-ventia-source`);
+    capture = pipeline.start(pipeline.connectors.source);
     await drain('capture, the same again', capture, published, 'outcome="published"', ORDERS);
     await capture.stop();
-    contacts = pipeline.start(`${pipeline.name}-contacts-sink`);
+    contacts = pipeline.start(pipeline.connectors.contacts);
     await drain(`contacts, ${ORDERS} orders of known people`, contacts, 'ventia_cdc_events_applied_total', '', ORDERS);
     await contacts.stop();
   });

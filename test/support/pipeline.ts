@@ -1,91 +1,20 @@
-import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
+import type { Client } from 'pg';
 import type { Profile } from '../../src/dev/demo-schema';
-import { createDemoDatabases, type DemoDatabases } from './databases';
+import { createDemoDatabases, createTestRole, type DemoDatabases, withClient } from './databases';
+import { type Env, type Finished, RunningService, runCli } from './service';
 import { stack, uniqueName } from './stack';
+import { readTopic, withKafkaAdmin } from './topics';
 import { eventually } from './wait';
 
-const CLI = resolve(__dirname, '../../dist/cli.js');
-
-export interface Finished {
-  readonly code: number | null;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-/** A `ventia-cdc` command as its users run it: a process of its own, the built program. */
-export async function runCli(args: readonly string[], env: Record<string, string>): Promise<Finished> {
-  const child = spawn(process.execPath, [CLI, ...args], { env: { PATH: process.env.PATH ?? '', ...env } });
-  let stdout = '';
-  let stderr = '';
-  child.stdout.on('data', (chunk: Buffer) => {
-    stdout += chunk.toString();
-  });
-  child.stderr.on('data', (chunk: Buffer) => {
-    stderr += chunk.toString();
-  });
-  const [code] = (await once(child, 'close')) as [number | null];
-  return { code, stdout, stderr };
-}
-
-/** `ventia-cdc run` while it lives. */
-export class RunningService {
-  private text = '';
-  private readonly closed: Promise<unknown>;
-
-  constructor(private readonly child: ChildProcess) {
-    for (const stream of [child.stdout, child.stderr])
-      stream?.on('data', (chunk: Buffer) => {
-        this.text += chunk.toString();
-      });
-    this.closed = once(child, 'close');
-  }
-
-  get output(): string {
-    return this.text;
-  }
-
-  get pid(): number {
-    return this.child.pid!;
-  }
-
-  get exitCode(): number | null {
-    return this.child.exitCode;
-  }
-
-  /** Where it serves HTTP, from its own log line. */
-  async address(): Promise<string> {
-    return eventually(() => /http:\/\/127\.0\.0\.1:\d+/.exec(this.text)?.[0], { timeoutMs: 15_000 });
-  }
-
-  async readiness(): Promise<{ ready: boolean; code?: string; reason?: string; fix?: string }> {
-    const response = await fetch(`${await this.address()}/ready`);
-    return (await response.json()) as { ready: boolean };
-  }
-
-  async ready(timeoutMs = 30_000): Promise<this> {
-    try {
-      await eventually(async () => (await this.readiness()).ready, { timeoutMs });
-    } catch (error) {
-      throw new Error(`not ready: ${String(error)}\n${this.text}`);
-    }
-    return this;
-  }
-
-  signal(name: NodeJS.Signals): void {
-    this.child.kill(name);
-  }
-
-  /** Ends it by the signal and waits; returns how long it took, milliseconds. */
-  async stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<number> {
-    const started = Date.now();
-    if (this.child.exitCode === null && this.child.signalCode === null) this.child.kill(signal);
-    await this.closed;
-    return Date.now() - started;
-  }
+export interface Overrides {
+  readonly env?: Env;
+  readonly source?: Record<string, unknown>;
+  readonly sinks?: Record<string, unknown>;
+  /** Runs as roles with exactly the grants of schemas/sql/roles, and sets up as the owner. */
+  readonly roles?: true;
 }
 
 /**
@@ -96,21 +25,51 @@ export class TestPipeline {
   private readonly services: RunningService[] = [];
   readonly name = uniqueName('cdc');
   readonly topics = { tenants: `${this.name}.tenants`, orders: `${this.name}.orders` };
+  readonly stateTopic = `_${this.name}_state`;
+  readonly deadLetterTopic = `_${this.name}_dlq`;
   readonly groups = { accounts: `${this.name}-accounts`, contacts: `${this.name}-contacts` };
+  /** The transactional id that fences is the connector's name: it must be this pipeline's own. */
+  readonly connectors = {
+    source: `${this.name}-ventia-source`,
+    accounts: `${this.name}-accounts-sink`,
+    contacts: `${this.name}-contacts-sink`,
+  };
   readonly connectorsDir = mkdtempSync(join(tmpdir(), 'ventia-connectors-'));
 
   private constructor(
     readonly databases: DemoDatabases,
     private readonly overrides: Overrides,
+    private readonly cleanUp: () => Promise<void>,
   ) {
     this.writeConnectors();
   }
 
   static async create(profile: Profile, overrides: Overrides = {}): Promise<TestPipeline> {
-    return new TestPipeline(await createDemoDatabases(profile), overrides);
+    const databases = await createDemoDatabases(profile);
+    if (!overrides.roles) return new TestPipeline(databases, overrides, databases.drop);
+    const capture = await createTestRole(databases, 'ventia_capture');
+    const sink = await createTestRole(databases, 'ventia_sink');
+    const env = {
+      VENTIA_SOURCE_URL: capture.url,
+      VENTIA_ADMIN_URL: databases.sourceUrl,
+      MESSAGING_URL: sink.url,
+      MESSAGING_ADMIN_URL: databases.messagingUrl,
+      ...overrides.env,
+    };
+    return new TestPipeline(databases, { ...overrides, env }, async () => {
+      await capture.drop();
+      await sink.drop();
+      await databases.drop();
+    });
   }
 
-  get env(): Record<string, string> {
+  /** Another pipeline from the same source into a messaging database of its own. */
+  static async beside({ databases: first }: TestPipeline, overrides: Overrides = {}): Promise<TestPipeline> {
+    const own = await createDemoDatabases(first.profile);
+    return new TestPipeline({ ...own, sourceUrl: first.sourceUrl }, overrides, own.drop);
+  }
+
+  get env(): Env {
     return {
       VENTIA_SOURCE_URL: this.databases.sourceUrl,
       MESSAGING_URL: this.databases.messagingUrl,
@@ -126,37 +85,131 @@ export class TestPipeline {
     return runCli(args, this.env);
   }
 
-  async setup(): Promise<void> {
+  /** `setup --yes`; gives what it printed. */
+  async setup(): Promise<string> {
     const { code, stdout, stderr } = await this.cli('setup', '--yes');
     if (code !== 0) throw new Error(`setup failed with ${code}:\n${stdout}${stderr}`);
+    return stdout;
   }
 
   /** Starts the connectors (all without names) in one process; see {@link RunningService.ready}. */
   start(...connectors: string[]): RunningService {
-    const child = spawn(process.execPath, [CLI, 'run', ...connectors], {
-      env: { PATH: process.env.PATH ?? '', ...this.env },
-    });
-    const service = new RunningService(child);
+    return this.startWith({}, ...connectors);
+  }
+
+  /** {@link start} with other settings. */
+  startWith(env: Env, ...connectors: string[]): RunningService {
+    const service = new RunningService(connectors, { ...this.env, ...env });
     this.services.push(service);
     return service;
+  }
+
+  /** Those that were started and still live. */
+  get running(): RunningService[] {
+    return this.services.filter((service) => service.alive);
+  }
+
+  /** All that its services have written. */
+  get output(): string {
+    return this.services.map((service) => service.output).join('\n');
+  }
+
+  /** Ends what runs, in good order. */
+  async stop(): Promise<void> {
+    await Promise.all(this.running.map((service) => service.stop()));
+  }
+
+  /** Work in Ventia's database, as its owner. */
+  source<T>(work: (client: Client) => Promise<T>): Promise<T> {
+    return withClient(this.databases.sourceUrl, work);
+  }
+
+  /** Work in Messaging's database, as its owner. */
+  messaging<T>(work: (client: Client) => Promise<T>): Promise<T> {
+    return withClient(this.databases.messagingUrl, work);
+  }
+
+  /** Waits until all that is committed in the source now is in the topics, the first load with it. */
+  async captured(timeoutMs = 30_000): Promise<void> {
+    await this.source(async (client) => {
+      await eventually(() => this.loaded(), { timeoutMs, intervalMs: 100 });
+      const { rows } = await client.query('SELECT pg_current_wal_lsn() AS lsn');
+      await eventually(
+        async () => {
+          const slots = await client.query(
+            'SELECT FROM pg_replication_slots WHERE slot_name = $1 AND confirmed_flush_lsn >= $2',
+            [this.name, rows[0].lsn],
+          );
+          return slots.rowCount === 1;
+        },
+        { timeoutMs },
+      );
+    });
+  }
+
+  /** {@link captured}, and until both groups have committed the offsets of all records. */
+  async caughtUp(timeoutMs = 30_000): Promise<void> {
+    await this.captured(timeoutMs);
+    await withKafkaAdmin(async (admin) => {
+      for (const [groupId, topic] of [
+        [this.groups.accounts, this.topics.tenants],
+        [this.groups.contacts, this.topics.orders],
+      ] as const) {
+        const last = new Map((await readTopic(topic)).map(({ partition, offset }) => [partition, offset]));
+        await eventually(
+          async () => {
+            const [committed] = await admin.fetchOffsets({ groupId, topics: [topic] });
+            return committed!.partitions.every(
+              ({ partition, offset }) => BigInt(offset) > (last.get(partition) ?? -2n),
+            );
+          },
+          { timeoutMs, intervalMs: 50 },
+        );
+      }
+    });
+  }
+
+  /** Every row that a sink may write, with what tells a rewritten row from one that was left alone. */
+  async messagingRows(): Promise<unknown[]> {
+    const { messaging } = this.databases.schemas;
+    return this.messaging(async (client) => {
+      const tables = ['accounts', 'labels', 'contacts'].map(
+        (table) =>
+          `SELECT '${table}' AS table, id::text, xmin::text, ctid::text, to_jsonb(t) AS row FROM ${messaging}.${table} t`,
+      );
+      return (await client.query(`${tables.join(' UNION ALL ')} ORDER BY 1, 2`)).rows;
+    });
   }
 
   async drop(): Promise<void> {
     await Promise.all(this.services.map((service) => service.stop('SIGKILL')));
     rmSync(this.connectorsDir, { recursive: true, force: true });
-    await this.databases.drop();
+    await this.cleanUp();
+    await withKafkaAdmin(async (admin) => {
+      const ours = (await admin.listTopics()).filter((topic) => topic.includes(this.name));
+      await admin.deleteTopics({ topics: ours });
+    });
+  }
+
+  private async loaded(): Promise<boolean> {
+    const done = new Map<string, boolean>();
+    for (const { key, value } of await readTopic(this.stateTopic)) {
+      const table = /\/snapshot\/(.+)$/.exec(key?.toString() ?? '')?.[1];
+      if (table !== undefined) done.set(table, value !== null && JSON.parse(value.toString()).status === 'done');
+    }
+    return done.size === 2 && [...done.values()].every(Boolean);
   }
 
   private writeConnectors(): void {
     const { ventia, messaging } = this.databases.schemas;
-    const state = { 'state.topic': `_${this.name}_state` };
+    const state = { 'state.topic': this.stateTopic };
     this.write('ventia-source', {
       'connector.class': 'ventia.PostgresSource',
       'table.include.list': `${ventia}.tenants,${ventia}.orders`,
       topics: this.topics,
       'slot.name': this.name,
       'publication.name': this.name,
-      'errors.deadletterqueue.topic.name': `_${this.name}_dlq`,
+      'errors.deadletterqueue.topic.name': this.deadLetterTopic,
       'confirm.trail.ms': 0,
       ...state,
       ...this.overrides.source,
@@ -179,15 +232,8 @@ export class TestPipeline {
     });
   }
 
-  /** The transactional id that fences is the connector's name: it must be this pipeline's own. */
   private write(file: string, config: object): void {
     const name = `${this.name}-${file}`;
     writeFileSync(join(this.connectorsDir, `${file}.json`), JSON.stringify({ name, config }));
   }
-}
-
-export interface Overrides {
-  readonly env?: Record<string, string>;
-  readonly source?: Record<string, unknown>;
-  readonly sinks?: Record<string, unknown>;
 }

@@ -1,0 +1,87 @@
+import { once } from 'node:events';
+import { connect, createServer, type Socket } from 'node:net';
+
+/** A link between a client and a server that a test can break. */
+export interface TcpProxy {
+  readonly port: number;
+  /** Connections open now, and all there ever were. */
+  readonly open: number;
+  readonly accepted: number;
+  /** The URL, leading through the proxy. */
+  through(url: string): string;
+  /** Nothing passes any more, in either direction, and nobody is told: half-open. New connections are accepted and as dead. */
+  freeze(): void;
+  /** What is frozen passes again, nothing lost. */
+  pass(): void;
+  /** Resets the connections there are (RST to both sides); new ones pass. */
+  cut(): void;
+  close(): Promise<void>;
+}
+
+/** Listens on a free port of 127.0.0.1 and connects each client to host and port of `target` (any URL). */
+export async function startTcpProxy(target: string): Promise<TcpProxy> {
+  const { hostname, port } = new URL(target);
+  const pairs = new Set<readonly [Socket, Socket]>();
+  let frozen = false;
+  let accepted = 0;
+
+  const server = createServer({ allowHalfOpen: true }, (client) => {
+    accepted++;
+    const upstream = connect({ host: hostname, port: Number(port), allowHalfOpen: true });
+    const pair = [client, upstream] as const;
+    pairs.add(pair);
+    relay(client, upstream);
+    relay(upstream, client);
+    const end = () => {
+      pairs.delete(pair);
+      for (const socket of pair) socket.destroy();
+    };
+    for (const socket of pair) socket.setNoDelay(true).on('error', end).on('close', end);
+    if (frozen) for (const socket of pair) socket.pause();
+  });
+
+  function relay(from: Socket, to: Socket): void {
+    from.on('data', (chunk) => {
+      if (to.write(chunk)) return;
+      from.pause();
+      to.once('drain', () => {
+        if (!frozen) from.resume();
+      });
+    });
+    from.on('end', () => to.end());
+  }
+
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address() as { port: number };
+  return {
+    port: address.port,
+    get open() {
+      return pairs.size;
+    },
+    get accepted() {
+      return accepted;
+    },
+    through(url) {
+      const rerouted = new URL(url);
+      rerouted.hostname = '127.0.0.1';
+      rerouted.port = String(address.port);
+      return rerouted.href;
+    },
+    freeze() {
+      frozen = true;
+      for (const pair of pairs) for (const socket of pair) socket.pause();
+    },
+    pass() {
+      frozen = false;
+      for (const pair of pairs) for (const socket of pair) socket.resume();
+    },
+    cut() {
+      for (const pair of pairs) for (const socket of pair) socket.resetAndDestroy();
+    },
+    async close() {
+      for (const pair of pairs) for (const socket of pair) socket.destroy();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+}

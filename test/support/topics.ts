@@ -1,0 +1,143 @@
+import { Type, types } from 'avsc';
+import { Kafka, logLevel } from 'kafkajs';
+import { silentLogger } from '../../src/core/ports/log';
+import { formatPosition, parsePosition } from '../../src/core/position';
+import { openLink } from '../../src/kafka/client';
+import type { FetchedRecord, FetchResponse } from '../../src/kafka/fetch-response';
+import { stack } from './stack';
+
+/** One record as it lies in a topic. */
+export interface TopicRecord {
+  readonly partition: number;
+  readonly offset: bigint;
+  readonly timestampMs: number;
+  readonly key: Buffer | null;
+  readonly value: Buffer | null;
+  readonly headers: Readonly<Record<string, Buffer>>;
+}
+
+export type Row = Readonly<Record<string, unknown>>;
+
+/** A record of one of the pipeline's topics, decoded by avsc and the registry alone. */
+export interface TopicChange {
+  readonly partition: number;
+  readonly offset: bigint;
+  readonly timestampMs: number;
+  /** The row's primary key, as text. */
+  readonly key: string;
+  /** `tombstone`: a null value. */
+  readonly op: 'c' | 'u' | 'd' | 'r' | 't' | 'tombstone';
+  /** Fixed width, so that text order is position order; a tombstone's is in its header. */
+  readonly position: string;
+  readonly before: Row | null;
+  readonly after: Row | null;
+}
+
+/** Every record that the topic holds now, transaction markers left out, partition after partition in offset order. */
+export async function readTopic(topic: string): Promise<TopicRecord[]> {
+  const { cluster } = openLink({ brokers: [stack().kafkaBrokers], ssl: null, sasl: null }, silentLogger);
+  await cluster.connect();
+  try {
+    await cluster.addMultipleTargetTopics([topic]);
+    const metadata = cluster.findTopicPartitionMetadata(topic);
+    const partitions = metadata.map(({ partitionId }) => ({ partition: partitionId }));
+    const [ends] = await cluster.fetchTopicsOffset([{ topic, partitions, fromBeginning: false }]);
+    const records: TopicRecord[] = [];
+    for (const { partition, offset: end } of ends!.partitions.toSorted((a, b) => a.partition - b.partition)) {
+      const broker = await cluster.findBroker({ nodeId: metadata.find((p) => p.partitionId === partition)!.leader });
+      for (let next = 0n; next < BigInt(end); ) {
+        const { responses } = (await broker.fetch({
+          isolationLevel: 0,
+          maxWaitTime: 100,
+          minBytes: 1,
+          maxBytes: 8 << 20,
+          topics: [{ topic, partitions: [{ partition, fetchOffset: String(next), maxBytes: 8 << 20 }] }],
+        })) as FetchResponse;
+        const fetched: FetchedRecord[] = responses[0]!.partitions[0]!.messages.filter(({ offset }) => offset >= next);
+        records.push(
+          ...fetched.filter((record) => !record.isControlRecord).map((record) => ({ ...record, partition })),
+        );
+        next = (fetched.at(-1)?.offset ?? next) + 1n;
+      }
+    }
+    return records;
+  } finally {
+    await cluster.disconnect();
+  }
+}
+
+/** Every record of a topic of changes, decoded. */
+export async function readChanges(topic: string): Promise<TopicChange[]> {
+  const records = await readTopic(topic);
+  return Promise.all(records.map(decodeChange));
+}
+
+async function decodeChange({
+  partition,
+  offset,
+  timestampMs,
+  key,
+  value,
+  headers,
+}: TopicRecord): Promise<TopicChange> {
+  const { id } = (await decode(key!)) as { id: unknown };
+  const place = { partition, offset, timestampMs, key: String(id) };
+  if (value === null) {
+    const position = formatPosition(parsePosition(Object.values(headers)[0]!.toString()));
+    return { ...place, op: 'tombstone', position, before: null, after: null };
+  }
+  const { op, before, after, source } = (await decode(value)) as {
+    op: TopicChange['op'];
+    before: Row | null;
+    after: Row | null;
+    source: { epoch: bigint; commit_lsn: bigint; seq: bigint };
+  };
+  const position = formatPosition({ epoch: source.epoch, commitLsn: source.commit_lsn, seq: source.seq });
+  return { ...place, op, position, before, after };
+}
+
+const schemas = new Map<number, Promise<Type>>();
+
+/** Byte 0, schema id, Avro body. Longs are bigints. */
+async function decode(bytes: Buffer): Promise<unknown> {
+  if (bytes[0] !== 0) throw new Error(`not in wire format: ${bytes.subarray(0, 5).toString('hex')}`);
+  const id = bytes.readInt32BE(1);
+  const known = schemas.get(id) ?? fetchSchema(id);
+  schemas.set(id, known);
+  return (await known).fromBuffer(bytes.subarray(5));
+}
+
+async function fetchSchema(id: number): Promise<Type> {
+  const response = await fetch(`${stack().registryUrl}/schemas/ids/${id}`);
+  const { schema } = (await response.json()) as { schema: string };
+  return Type.forSchema(JSON.parse(schema), { wrapUnions: 'auto', typeHook: exactLongs });
+}
+
+const exactLong = types.LongType.__with({
+  fromBuffer: (bytes: Buffer) => bytes.readBigInt64LE(),
+  toBuffer: (value: bigint) => {
+    const bytes = Buffer.alloc(8);
+    bytes.writeBigInt64LE(value);
+    return bytes;
+  },
+  fromJSON: BigInt,
+  toJSON: String,
+  isValid: (value: unknown) => typeof value === 'bigint',
+  compare: (a: bigint, b: bigint) => (a < b ? -1 : Number(a > b)),
+});
+
+function exactLongs(schema: unknown): Type | undefined {
+  const name = typeof schema === 'object' && schema !== null ? (schema as { type?: unknown }).type : schema;
+  return name === 'long' ? exactLong : undefined;
+}
+
+/** kafkajs's admin client for the length of `work`. */
+export async function withKafkaAdmin<T>(work: (admin: ReturnType<Kafka['admin']>) => Promise<T>): Promise<T> {
+  const admin = new Kafka({ brokers: [stack().kafkaBrokers], logLevel: logLevel.NOTHING }).admin();
+  await admin.connect();
+  try {
+    return await work(admin);
+  } finally {
+    await admin.disconnect();
+  }
+}
