@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { KEPT_FILE, keptStack, startTestServers } from './servers';
 
 /** `npm run test:stack [stop]`: test servers that outlive a run, so that the next one begins at once. */
-export async function main(command: string | undefined): Promise<void> {
+async function main(command: string | undefined): Promise<void> {
   if (command === 'hold') return hold();
   const kept = await keptStack();
   if (command === 'stop') {
@@ -20,7 +20,7 @@ export async function main(command: string | undefined): Promise<void> {
 async function startHolder() {
   mkdirSync(dirname(KEPT_FILE), { recursive: true });
   const log = openSync(join(dirname(KEPT_FILE), 'test-stack.log'), 'w');
-  const holder = spawn(process.execPath, [join(__dirname, 'keep-stack.js'), 'hold'], {
+  const holder = spawn(process.execPath, [join(__dirname, 'run-ts.js'), __filename, 'hold'], {
     detached: true,
     stdio: ['ignore', log, log],
   });
@@ -50,3 +50,8 @@ async function hold(): Promise<void> {
     });
   }
 }
+
+main(process.argv[2]).catch((error) => {
+  console.error(error);
+  process.exitCode = 1;
+});

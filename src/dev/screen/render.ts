@@ -79,7 +79,7 @@ function stages(all: readonly StageView[]): Line[] {
           stage.p50Ms === null ? '' : milliseconds(stage.p50Ms),
           stage.p99Ms === null ? '' : milliseconds(stage.p99Ms),
           stage.until,
-        ])}`,
+        ])}`.trimEnd(),
       ),
     ]),
   ];

@@ -14,7 +14,8 @@ const APICURIO = '2.6.13.Final';
 
 /** Throws `tool_missing` with the package to install, unless a Java of at least 17 is on the PATH. */
 export async function requireJava(): Promise<void> {
-  const version = findProgram('java') === undefined ? undefined : await javaVersion();
+  const java = findProgram('java');
+  const version = java === undefined ? undefined : await javaVersion(java);
   if (version !== undefined && version >= 17) return;
   const found = version === undefined ? 'no Java is on the PATH' : `the Java on the PATH is version ${version}`;
   throw new CdcError('tool_missing', `Kafka and the schema registry need Java 17 or newer, and ${found}`, {
@@ -22,9 +23,9 @@ export async function requireJava(): Promise<void> {
   });
 }
 
-async function javaVersion(): Promise<number | undefined> {
+async function javaVersion(java: string): Promise<number | undefined> {
   try {
-    const { stderr, stdout } = await promisify(execFile)('java', ['-version']);
+    const { stderr, stdout } = await promisify(execFile)(java, ['-version']);
     const version = /version "(?:1\.)?(\d+)/.exec(stderr + stdout)?.[1];
     return version === undefined ? undefined : Number(version);
   } catch {

@@ -79,6 +79,9 @@ function properties(options: KafkaOptions, logs: string): string {
     'share.coordinator.state.topic.replication.factor': 1,
     'share.coordinator.state.topic.min.isr': 1,
     'group.initial.rebalance.delay.ms': 0,
+    // After kill -9 the controller lets the node in again only when its former session is over (default 9 s).
+    'broker.session.timeout.ms': 4_000,
+    'broker.heartbeat.interval.ms': 500,
     'auto.create.topics.enable': false,
     ...options.settings,
   };

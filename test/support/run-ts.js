@@ -1,4 +1,5 @@
-/** Runs keep-stack.ts as it stands: TypeScript is compiled file by file as it is required. */
+/** `node test/support/run-ts.js <file.ts> [arguments]`: TypeScript is compiled file by file as it is required. */
+const { resolve } = require('node:path');
 const { transformFileSync } = require('@swc/core');
 
 require.extensions['.ts'] = (module, filename) => {
@@ -10,9 +11,5 @@ require.extensions['.ts'] = (module, filename) => {
   module._compile(code, filename);
 };
 
-require('./keep-stack.ts')
-  .main(process.argv[2])
-  .catch((error) => {
-    console.error(error);
-    process.exitCode = 1;
-  });
+process.argv.splice(1, 1);
+require(resolve(process.argv[1]));
