@@ -18,6 +18,9 @@ const TEXT_FORM = {
   bytea_output: 'hex',
 } as const;
 
+/** A limit that a role has for the sake of people would end long reads and the stream; ours are set where they belong. */
+const LIMITS = { statement_timeout: '0' } as const;
+
 export interface ConnectionOptions {
   /** Shown in pg_stat_activity, unless the URL names one. */
   readonly applicationName: string;
@@ -34,7 +37,7 @@ export interface ConnectionOptions {
  */
 export function clientConfig(url: string, options: ConnectionOptions): ClientConfig {
   const { connectionString, ownOptions } = splitUrl(url);
-  const session = Object.entries({ ...TEXT_FORM, ...options.session });
+  const session = Object.entries({ ...TEXT_FORM, ...LIMITS, ...options.session });
   const config: ClientConfig = {
     connectionString,
     application_name: options.applicationName,

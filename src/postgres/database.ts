@@ -11,7 +11,11 @@ import { type SessionOptions, Sessions } from './sessions';
  * A text without values may hold several commands, separated by semicolons; what it returns is the last one's.
  */
 export function openDatabase(url: string, side: Side, options: SessionOptions): Database {
-  const sessions = new Sessions(url, side, options);
+  return databaseOver(new Sessions(url, side, options), side);
+}
+
+/** The same over sessions that somebody else uses too. */
+export function databaseOver(sessions: Sessions, side: Side): Database {
   return {
     ...sql((...statement) => sessions.use((client) => run(sessions, client, ...statement))),
     transaction: (work) => sessions.use((client) => transaction(sessions, side, client, work)),

@@ -32,7 +32,7 @@ export class Sessions {
   ) {
     this.config = clientConfig(url, options);
     this.silenceMs = options.silenceMs ?? SILENCE_MS;
-    this.pool = new Pool({ ...this.config, max: options.max ?? 4 });
+    this.pool = new Pool({ ...this.config, max: options.max ?? 4, Client: TidyClient });
     // A connection that breaks while nobody uses it concerns nobody: the next statement gets another, or says why not.
     this.pool.on('error', () => {});
     this.pool.on('connect', (client) => client.on('error', () => {}));
@@ -68,6 +68,7 @@ export class Sessions {
 
   /** Ends all connections, also when the server no longer answers. */
   async close(): Promise<void> {
+    if (this.pool.ending) return;
     let timer: NodeJS.Timeout | undefined;
     const bound = new Promise<void>((resolve) => {
       timer = setTimeout(resolve, CLOSE_MS);
@@ -113,6 +114,21 @@ export class Sessions {
     } finally {
       void probe.end().catch(() => {});
     }
+  }
+}
+
+/** pg leaves the socket open when it ends a login by itself (no password): the server would wait a minute for the rest. */
+class TidyClient extends Client {
+  override connect(): Promise<Client>;
+  override connect(callback: (error: Error) => void): void;
+  override connect(callback?: (error: Error) => void): Promise<Client> | undefined {
+    const connected = super.connect().catch((error) => {
+      void this.end().catch(() => {});
+      throw error;
+    });
+    if (!callback) return connected;
+    connected.then(() => callback(undefined as never), callback);
+    return undefined;
   }
 }
 

@@ -1,0 +1,59 @@
+import type { SourceQueries } from '../core/ports/source';
+import type { Relation } from '../core/tuple';
+import { readChunk } from './chunk-reader';
+import type { ConnectionOptions } from './connection';
+import { databaseOver } from './database';
+import { Sessions } from './sessions';
+
+const SESSION = {
+  // A policy that would hide rows from us makes the statement fail instead: a load with holes is worse than none.
+  row_security: 'off',
+  // A watermark must not wait for a stand-by that does not answer: it is read from the WAL.
+  synchronous_commit: 'local',
+};
+
+/** Queries beside the stream. Does not connect yet. Throws settings_invalid for an unusable URL. */
+export function openSourceQueries(url: string, options: ConnectionOptions): SourceQueries {
+  const sessions = new Sessions(url, 'source', { ...options, session: { ...options.session, ...SESSION }, max: 3 });
+  const db = databaseOver(sessions, 'source');
+  return {
+    describe: async (schema, table) => {
+      const [found] = await db.query<Relation>(DESCRIBE, [schema, table]);
+      return found ?? null;
+    },
+    emitMessage: async (prefix, content) => {
+      await db.query('SELECT pg_logical_emit_message(true, $1, $2)', [prefix, content], 'emit_message');
+    },
+    readChunk: (request, accept, onRow) => readChunk(sessions, request, accept, onRow),
+    estimateRows: async (schema, table) => {
+      const [found] = await db.query<{ rows: number }>(ESTIMATE, [schema, table]);
+      return found?.rows ?? 0;
+    },
+    close: () => db.close(),
+  };
+}
+
+/** As pgoutput describes a relation: without dropped and generated columns, identity columns marked. */
+const DESCRIBE = `
+  SELECT c.oid, n.nspname AS schema, c.relname AS table, c.relreplident AS "replicaIdentity",
+    (SELECT json_agg(json_build_object(
+       'name', a.attname,
+       'typeOid', a.atttypid::int8,
+       'typeModifier', a.atttypmod,
+       'identity', c.relreplident = 'f' OR coalesce(a.attnum = ANY (i.indkey), false)) ORDER BY a.attnum)
+     FROM pg_attribute a
+     WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = '') AS columns
+  FROM pg_class c
+  JOIN pg_namespace n ON n.oid = c.relnamespace
+  LEFT JOIN pg_index i ON i.indrelid = c.oid AND i.indisvalid
+    AND CASE c.relreplident WHEN 'd' THEN i.indisprimary WHEN 'i' THEN i.indisreplident END
+  WHERE n.nspname = $1 AND c.relname = $2 AND c.relkind IN ('r', 'p')`;
+
+/** -1 = never counted. A partitioned table's own count comes from ANALYZE only, so its partitions' are added up. */
+const ESTIMATE = `
+  SELECT sum(greatest(p.reltuples, 0))::float8 AS rows
+  FROM pg_class c
+  JOIN pg_namespace n ON n.oid = c.relnamespace
+  LEFT JOIN pg_partition_tree(c.oid) tree ON tree.isleaf
+  JOIN pg_class p ON p.oid = coalesce(tree.relid, c.oid)
+  WHERE n.nspname = $1 AND c.relname = $2`;
