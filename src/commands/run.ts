@@ -1,15 +1,29 @@
-import { CdcError } from '../core/errors';
-import type { Command } from './command';
+import { once } from 'node:events';
+import { loadConnectors, selectConnectors } from '../config/connector-files';
+import { loadSettings } from '../config/settings';
+import { createLogger } from '../telemetry/log';
+import { type Command, EXIT } from './command';
+import { startService } from './service';
+import { rulesOf } from './wire-sinks';
 
 export const run: Command = {
   usage: 'run [connector...]',
   summary: 'run the connectors, all or those named',
-  about:
-    'Runs the connectors of CONNECTORS_DIR in this process, with /health, /ready and /metrics over HTTP. It waits ' +
-    'for databases, Kafka and the registry as long as they are away, and ends on SIGTERM after finishing what is in hand.',
+  about: `Runs the connectors of CONNECTORS_DIR in this process, with /health, /ready and /metrics over HTTP.
+It waits for databases, Kafka and the registry as long as they are away, and ends on SIGTERM after
+finishing what is in hand.`,
   example: 'ventia-cdc run ventia-source',
   options: [],
-  async action() {
-    throw new CdcError('internal', 'run is not part of this build');
+  async action({ env, signal, out, json }, names) {
+    const { connectorsDir } = loadSettings(env);
+    const all = loadConnectors(connectorsDir, env);
+    const connectors = selectConnectors(all, names);
+    const roles = connectors.map(({ kind }) => (kind === 'source' ? 'capture' : 'sinks'));
+    const settings = loadSettings(env, roles);
+    const log = createLogger({ level: settings.logLevel, pretty: out.isTTY && !json, file: null });
+    const service = await startService(settings, connectors, rulesOf(all), log);
+    if (!signal.aborted) await once(signal, 'abort');
+    await service.stop();
+    return EXIT.done;
   },
 };

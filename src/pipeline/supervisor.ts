@@ -1,13 +1,19 @@
 import { Backoff, wait } from '../core/backoff';
 import { CdcError, toCdcError } from '../core/errors';
 import type { Logger } from '../core/ports/log';
-import { notReady, READY, type Readiness } from '../core/readiness';
+import { notReady, type Readiness } from '../core/readiness';
 import { count } from '../core/stats';
 
 /** How soon a stand-by tries the slot again: it takes over within 2 s of a closed connection. */
 const STANDBY_MS = 1000;
 /** How soon a cause that needs hands is looked at again. */
 const MENDED_MS = 5000;
+
+/**
+ * One life of a connector: resolves only after the signal aborted, rejects with what ended it. It says by `report` that it
+ * works, or why it does not for now.
+ */
+export type Life = (signal: AbortSignal, report: (readiness: Readiness) => void) => Promise<void>;
 
 /**
  * Keeps one connector alive: starts its next life after each one that ended, at the pace the error table asks for. No
@@ -17,9 +23,7 @@ export class Supervisor {
   private state: Readiness = notReady(new CdcError('internal', 'starting', { fix: 'Wait.' }));
 
   constructor(
-    private readonly name: string,
-    /** One life: resolves only after the signal aborted. `started` says that it works. */
-    private readonly life: (signal: AbortSignal, started: () => void) => Promise<void>,
+    private readonly life: Life,
     private readonly stats: { readonly errorsByCode: Map<string, number>; reconnects: number },
     private readonly log: Logger,
   ) {}
@@ -34,9 +38,10 @@ export class Supervisor {
     let last: string | null = null;
     while (!signal.aborted) {
       try {
-        await this.life(signal, () => {
-          this.state = READY;
-          if (last !== null) this.log.info({ connector: this.name }, 'working again');
+        await this.life(signal, (readiness) => {
+          this.state = readiness;
+          if (!readiness.ready) return;
+          if (last !== null) this.log.info({}, 'working again');
           last = null;
           backoff.reset();
         });
@@ -57,7 +62,7 @@ export class Supervisor {
 
   /** Once for each trouble, not once for each try: metrics count the tries. */
   private say(trouble: CdcError): void {
-    const fields = { connector: this.name, code: trouble.code, fix: trouble.fix, retry: trouble.retry };
+    const fields = { code: trouble.code, fix: trouble.fix, retry: trouble.retry };
     if (trouble.kind === 'internal') this.log.error({ ...fields, err: trouble.cause }, trouble.message);
     else if (trouble.kind === 'slot_active') this.log.info(fields, trouble.message);
     else if (trouble.retry === 'timed') this.log.warn(fields, trouble.message);

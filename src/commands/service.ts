@@ -1,0 +1,88 @@
+import type { ConnectorConfig } from '../config/connector';
+import type { Settings } from '../config/settings';
+import type { Logger } from '../core/ports/log';
+import type { Outcome } from '../core/ports/sink';
+import { combineReadiness, type Readiness } from '../core/readiness';
+import { type CaptureStats, newCaptureStats, newSinkStats, type SinkStats } from '../core/stats';
+import { VERSION } from '../core/version';
+import { createApp, listen } from '../http/server';
+import type { Rules } from '../messaging/decide/rules';
+import { Supervisor } from '../pipeline/supervisor';
+import { Metrics } from '../telemetry/metrics';
+import { startSummary } from '../telemetry/summary';
+import { captureLife } from './wire-capture';
+import { sinkLife } from './wire-sinks';
+
+/** Connectors running in this process, with their HTTP surface. */
+export interface Service {
+  readonly captures: ReadonlyMap<string, CaptureStats>;
+  readonly sinks: ReadonlyMap<string, SinkStats>;
+  /** Where HTTP is served. */
+  readonly url: string;
+  readiness(): Readiness;
+  /** What became of the last changes, oldest first. */
+  outcomes(): readonly Outcome[];
+  /** Drains what is in hand, leaves the consumer groups, closes HTTP. */
+  stop(): Promise<void>;
+}
+
+const OUTCOMES_KEPT = 20;
+
+/** Starts the connectors. Throws port_taken and settings_invalid; whatever is wrong with servers shows in `readiness`. */
+export async function startService(
+  settings: Settings,
+  connectors: readonly ConnectorConfig[],
+  rules: Rules,
+  log: Logger,
+): Promise<Service> {
+  const captures = new Map<string, CaptureStats>();
+  const sinks = new Map<string, SinkStats>();
+  const supervisors: Supervisor[] = [];
+  const outcomes: Outcome[] = [];
+  const metrics = new Metrics(VERSION);
+  const readiness = () => combineReadiness(supervisors.map((supervisor) => supervisor.readiness));
+
+  const app = createApp({ readiness, metrics: () => metrics.render(), ...settings.http });
+  const url = await listen(app, settings.http.host, settings.http.port);
+  log.info({ url }, 'listening');
+
+  for (const config of connectors) {
+    const { name } = config;
+    const ownLog = log.child({ connector: name });
+    if (config.kind === 'source') {
+      const stats = newCaptureStats();
+      captures.set(name, stats);
+      const observers = metrics.addCapture(name, stats, () => supervisor.readiness);
+      const life = captureLife(config, settings, stats, observers, ownLog);
+      const supervisor = new Supervisor(life, stats, ownLog);
+      supervisors.push(supervisor);
+    } else {
+      const stats = newSinkStats();
+      sinks.set(name, stats);
+      const observers = metrics.addSink(name, stats, () => supervisor.readiness);
+      const life = sinkLife(config, rules, settings, stats, observers, ownLog, (last) => {
+        outcomes.push(...last);
+        outcomes.splice(0, outcomes.length - OUTCOMES_KEPT);
+      });
+      const supervisor = new Supervisor(life, stats, ownLog);
+      supervisors.push(supervisor);
+    }
+  }
+  const stopping = new AbortController();
+  const running = Promise.all(supervisors.map((supervisor) => supervisor.run(stopping.signal)));
+  const stopSummary = startSummary(log, { captures, sinks });
+  return {
+    captures,
+    sinks,
+    url,
+    readiness,
+    outcomes: () => outcomes,
+    stop: async () => {
+      stopping.abort();
+      await running;
+      stopSummary();
+      await app.close();
+      log.info({}, 'stopped');
+    },
+  };
+}

@@ -1,0 +1,89 @@
+import { ChangeDecoder } from '../avro/decoder';
+import type { AccountsSinkConfig, ConnectorConfig, ContactsSinkConfig } from '../config/connector';
+import { needed, type Settings } from '../config/settings';
+import type { Logger } from '../core/ports/log';
+import type { Outcome, Sink } from '../core/ports/sink';
+import type { Database } from '../core/ports/sql';
+import type { SinkObservers, SinkStats } from '../core/stats';
+import { createGroupConsumer } from '../kafka/consumer';
+import { createAccountsSink, createContactsSink } from '../messaging/apply';
+import { readCatalog } from '../messaging/catalog';
+import type { Rules } from '../messaging/decide/rules';
+import { rememberingPhoneNormalizer } from '../messaging/normalize/phone';
+import { DEFAULT_NORMALIZATION, emailBlocklist } from '../messaging/normalize/settings';
+import { runSink } from '../pipeline/sink';
+import type { Life } from '../pipeline/supervisor';
+import { openDatabase } from '../postgres/database';
+import { readMigrations, requireMigrated } from '../postgres/migrations';
+import { LEDGER_FOLDER } from './paths';
+import { openRegistry } from './wire-registry';
+
+export type SinkConfig = AccountsSinkConfig | ContactsSinkConfig;
+
+/** Partitions applied at the same time: tenants of different partitions never meet, and the database has more than one core. */
+const CONCURRENCY = 2;
+
+/** Lives of one sink: each reads the catalog anew, because messaging's migrations change it. */
+export function sinkLife(
+  config: SinkConfig,
+  rules: Rules,
+  settings: Settings,
+  stats: SinkStats,
+  observers: SinkObservers,
+  log: Logger,
+  onOutcomes: (outcomes: readonly Outcome[]) => void,
+): Life {
+  const { url } = needed(settings.messaging, 'MESSAGING_URL');
+  const decoder = new ChangeDecoder(openRegistry(settings));
+  return async (signal, report) => {
+    const database = openDatabase(url, 'messaging', { applicationName: `ventia-cdc ${config.name}` });
+    try {
+      const sink = await openSink(config, rules, database, log);
+      const consumer = createGroupConsumer({
+        access: settings.kafka,
+        log,
+        groupId: config.consumerGroup,
+        topics: config.topics,
+        concurrency: CONCURRENCY,
+      });
+      const decode = (_topic: string, records: Parameters<ChangeDecoder['decode']>[0]) => decoder.decode(records);
+      const options = { maxRecords: config.batchMaxRecords };
+      await runSink(
+        options,
+        { consumer, decode, sink, stats, observers, log, onReadiness: report, onOutcomes },
+        signal,
+      );
+    } finally {
+      await database.close();
+    }
+  };
+}
+
+async function openSink(config: SinkConfig, rules: Rules, database: Database, log: Logger): Promise<Sink> {
+  await requireMigrated(database, await readMigrations(LEDGER_FOLDER));
+  const catalog = await readCatalog(database, config.messagingSchema);
+  for (const { what, fix } of catalog.warnings) log.warn({ fix }, what);
+  const dependencies = { database, catalog, rules };
+  return config.kind === 'accounts' ? createAccountsSink(dependencies) : createContactsSink(dependencies);
+}
+
+/**
+ * Both sinks go by the same rules, because the accounts sink places orders too: `connectors` are all that there are, not only
+ * those that run in this process.
+ */
+export function rulesOf(connectors: readonly ConnectorConfig[]): Rules {
+  const accounts = connectors.find((connector) => connector.kind === 'accounts');
+  const contacts = connectors.find((connector) => connector.kind === 'contacts');
+  return {
+    ...DEFAULT_NORMALIZATION,
+    ...(contacts && {
+      notCountingStatuses: new Set(contacts.uncountedStatuses),
+      emailBlocklist: emailBlocklist(contacts.emailBlocklist),
+      customerIdBlocklist: new Set(contacts.customerIdBlocklist),
+    }),
+    totalOrders: contacts?.totalOrdersMode ?? 'count',
+    inactiveSuspends: accounts?.inactiveSuspends ?? true,
+    platformTenants: accounts?.includePlatformTenants ?? true,
+    phone: rememberingPhoneNormalizer(),
+  };
+}
