@@ -1,5 +1,6 @@
 import { CdcError } from '../../../src/core/errors';
 import { PgoutputDecoder } from '../../../src/postgres/pgoutput';
+import captured from '../../fixtures/pgoutput/captured.json';
 import {
   beginFrame,
   commitFrame,
@@ -158,6 +159,52 @@ describe('each message', () => {
     expect(decode(originFrame(1n, 'upstream'))).toEqual({ type: 'ignored', tag: 0x4f });
     expect(decode(typeFrame(16400, 'ventia', 'mood'))).toEqual({ type: 'ignored', tag: 0x59 });
     expect(decode(streamAbortFrame(1, 2))).toEqual({ type: 'ignored', tag: 0x41 });
+  });
+});
+
+test('frames of a real server', () => {
+  const messages = captured.frames.map((frame) => decode(Buffer.from(frame, 'hex')));
+  const rows = messages.filter(({ type }) => ['insert', 'update', 'delete', 'truncate', 'message'].includes(type));
+  const row = [{ text: 'happy' }, { text: '149.90' }, { text: '2026-11-24 12:00:00.123457' }];
+  const tenants = 40619;
+  const orders = 40627;
+  expect(rows).toMatchObject([
+    {
+      type: 'insert',
+      relationOid: tenants,
+      after: [{ text: '9007199254740993' }, { text: 'Ana Pérez 🌸' }, ...row, { text: expect.stringMatching(/^c4ca/) }],
+    },
+    { type: 'insert', after: [{ text: '2' }, { text: '' }, null, { text: 'NaN' }, { text: 'infinity' }, null] },
+    { type: 'insert', relationOid: orders, after: [{ text: '1' }, { text: '2' }] },
+    {
+      type: 'update',
+      beforeKind: null,
+      after: [{ text: '9007199254740993' }, { text: 'Ana' }, ...row, 'unchanged'],
+    },
+    {
+      type: 'update',
+      beforeKind: 'K',
+      before: [{ text: '9007199254740993' }, null, null, null, null, null],
+      after: [{ text: '3' }, { text: 'Ana' }, ...row, 'unchanged'],
+    },
+    { type: 'update', beforeKind: 'O', before: [{ text: '1' }, { text: '2' }], after: [{ text: '1' }, { text: '3' }] },
+    { type: 'delete', beforeKind: 'O', before: [{ text: '1' }, { text: '3' }] },
+    { type: 'delete', beforeKind: 'K', before: [{ text: '2' }, null, null, null, null, null] },
+    { type: 'message', transactional: false, lsn: 1_309_417_760n, content: Buffer.from('alone') },
+    { type: 'message', transactional: true, lsn: 1_309_417_840n, content: Buffer.from('in a transaction') },
+    { type: 'truncate', relationOids: [tenants, orders], cascade: false, restartIdentity: true },
+    { type: 'truncate', relationOids: [tenants, orders], cascade: true, restartIdentity: false },
+    { type: 'insert', after: [{ text: '4' }, { text: 'from elsewhere' }, null, null, null, null] },
+  ]);
+  const ignored = messages
+    .filter(({ type }) => type === 'ignored')
+    .map(({ tag }) => String.fromCharCode(tag as number));
+  expect(ignored.join('')).toBe('YYYOY');
+  expect(messages[0]).toEqual({
+    type: 'begin',
+    commitLsn: 1_309_416_296n,
+    commitTime: 1_795_552_425_147_230n,
+    xid: 62592,
   });
 });
 

@@ -1,0 +1,193 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Client } from 'pg';
+import { choosePorts } from '../../../src/dev/stack/ports';
+import { startPostgres } from '../../../src/dev/stack/postgres';
+import { createSource, type Source, startRecording } from '../../support/replication';
+import { startTcpProxy, type TcpProxy } from '../../support/tcp-proxy';
+import { eventually } from '../../support/wait';
+
+jest.setTimeout(30_000);
+
+const SCHEMA = 'CREATE TABLE t (id bigint PRIMARY KEY, v text)';
+
+let source: Source;
+beforeEach(async () => {
+  source = await createSource('live', SCHEMA);
+});
+afterEach(() => source.drop());
+
+const setTimeoutOfServer = (value: string) =>
+  source.sql(`ALTER DATABASE ${source.client.database} SET wal_sender_timeout = '${value}'`);
+const sleep = (seconds: number) => source.sql('SELECT pg_sleep($1)', [seconds]);
+
+describe('statuses', () => {
+  test('keep a paused connection for longer than wal_sender_timeout (B9, trap 4)', async () => {
+    await setTimeoutOfServer('1s');
+    const { stream, recorder } = await startRecording(source);
+    stream.pause();
+    const reader = await source.reader();
+    await source.sql(`INSERT INTO t SELECT i, repeat('x', 1000) FROM generate_series(1, 20000) i`);
+    await sleep(4);
+    expect(recorder.ends).toEqual([]);
+    expect(await source.reader()).toBe(reader);
+    stream.resume();
+    await eventually(() => recorder.inserted.length === 20_000);
+    await stream.stop();
+  });
+
+  test('keep an idle connection, too', async () => {
+    await setTimeoutOfServer('1s');
+    const { stream, recorder } = await startRecording(source);
+    await sleep(3.5);
+    expect(recorder.ends).toEqual([]);
+    expect(recorder.keepalives.length).toBeGreaterThanOrEqual(3);
+    await stream.stop();
+  });
+});
+
+describe('a link that breaks', () => {
+  let proxy: TcpProxy;
+  beforeEach(async () => {
+    proxy = await startTcpProxy(source.url);
+  });
+  afterEach(() => proxy.close());
+
+  test('half-open: silent, and a new connection takes over from the confirmed position (F16)', async () => {
+    const { stream, recorder } = await startRecording(source, { url: proxy.through(source.url), silenceMs: 2_000 });
+    await source.sql('INSERT INTO t VALUES (1)');
+    await eventually(() => recorder.inserted.length === 1);
+    stream.confirm(recorder.commitEnds[0]!);
+    await eventually(async () => (await source.confirmedFlush()) === recorder.commitEnds[0]);
+    proxy.freeze();
+    await source.sql('INSERT INTO t VALUES (2)');
+    await eventually(() => recorder.ends.length > 0);
+    expect(recorder.ends).toMatchObject([{ kind: 'stream_silent', retry: 'timed' }]);
+    await stream.stop();
+
+    proxy.pass();
+    await eventually(async () => (await source.reader()) === null);
+    const replacement = await startRecording(source, { url: proxy.through(source.url) });
+    await eventually(() => replacement.recorder.inserted.length === 1);
+    expect(replacement.recorder.inserted).toEqual(['2']);
+    await replacement.stream.stop();
+  });
+
+  test('by default we notice within 13 s, and the server within the 10 s we asked of it, even if it had no limit', async () => {
+    await setTimeoutOfServer('0');
+    const { stream, recorder } = await startRecording(source, { url: proxy.through(source.url) });
+    proxy.freeze();
+    const begun = Date.now();
+    await eventually(async () => (await source.reader()) === null, { timeoutMs: 13_000 });
+    expect(Date.now() - begun).toBeGreaterThan(5_000);
+    await eventually(() => recorder.ends.length > 0, { timeoutMs: 15_000 });
+    expect(Date.now() - begun).toBeLessThan(13_500);
+    await stream.stop();
+  });
+
+  test('a server that is stricter than we keeps its own limit', async () => {
+    await setTimeoutOfServer('1s');
+    const { stream, recorder } = await startRecording(source, { url: proxy.through(source.url) });
+    proxy.freeze();
+    await eventually(async () => (await source.reader()) === null, { timeoutMs: 4_000 });
+    expect(recorder.ends).toEqual([]);
+    await stream.stop();
+  });
+
+  test('an idle server is not taken for silent, nor one that we do not read', async () => {
+    const options = { url: proxy.through(source.url), silenceMs: 1_000 };
+    await setTimeoutOfServer('1s');
+    const { stream, recorder } = await startRecording(source, options);
+    await sleep(2.5);
+    stream.pause();
+    await source.sql(`INSERT INTO t SELECT i, repeat('x', 1000) FROM generate_series(1, 20000) i`);
+    await sleep(2.5);
+    expect(recorder.ends).toEqual([]);
+    stream.resume();
+    await eventually(() => recorder.inserted.length === 20_000);
+    await stream.stop();
+  });
+
+  test('reset: broken at once', async () => {
+    const { stream, recorder } = await startRecording(source, { url: proxy.through(source.url) });
+    proxy.cut();
+    await eventually(() => recorder.ends.length > 0, { timeoutMs: 1_000 });
+    expect(recorder.ends).toMatchObject([{ kind: 'stream_broken' }]);
+    await stream.stop();
+  });
+
+  test('broken while paused: noticed by the statuses', async () => {
+    await setTimeoutOfServer('1s');
+    const { stream, recorder } = await startRecording(source, { url: proxy.through(source.url) });
+    stream.pause();
+    await source.sql('SELECT pg_terminate_backend($1)', [await source.reader()]);
+    await eventually(() => proxy.open === 0);
+    await eventually(() => recorder.ends.length > 0, { timeoutMs: 3_000 });
+    expect(recorder.ends).toMatchObject([{ kind: 'stream_broken' }]);
+    await stream.stop();
+  });
+
+  test('frozen while it is being stopped: the stop ends nevertheless', async () => {
+    const { stream } = await startRecording(source, { url: proxy.through(source.url) });
+    proxy.freeze();
+    const begun = Date.now();
+    await stream.stop();
+    expect(Date.now() - begun).toBeLessThan(2_000);
+  });
+
+  test('frozen before it begins: unreachable', async () => {
+    proxy.freeze();
+    const begun = Date.now();
+    await expect(startRecording(source, { url: proxy.through(source.url) })).rejects.toMatchObject({
+      kind: 'source_unreachable',
+    });
+    expect(Date.now() - begun).toBeLessThan(11_000);
+  });
+});
+
+describe('a server that shuts down', () => {
+  let dir: string;
+  beforeEach(async () => {
+    dir = await mkdtemp(join(tmpdir(), 'ventia-cdc-shutdown-'));
+  });
+  afterEach(() => rm(dir, { recursive: true, force: true }));
+
+  test('fast stop while streaming: ends when all is confirmed, and goes on after the start (F15)', async () => {
+    const { port } = await choosePorts({ port: 0 });
+    let server = await startPostgres({ dir, port });
+    const run = async (text: string) => {
+      const client = new Client({ connectionString: server.url });
+      await client.connect();
+      await client.query(text);
+      await client.end();
+    };
+    await run(`${SCHEMA}; CREATE PUBLICATION captured FOR TABLE t`);
+    await run(`SELECT pg_create_logical_replication_slot('s', 'pgoutput')`);
+    const own = { ...source, url: server.url, slot: 's' };
+    await run('INSERT INTO t VALUES (1)');
+    const { stream, recorder } = await startRecording(own);
+    await eventually(() => recorder.inserted.length === 1);
+
+    // Until its reader has confirmed everything the server does not stop, and asks again and again.
+    const stopping = server.stop();
+    const confirm = setInterval(() => stream.confirm(recorder.keepalives.at(-1) ?? 0n), 300);
+    await stopping;
+    clearInterval(confirm);
+    await eventually(() => recorder.ends.length > 0);
+    expect(recorder.ends).toMatchObject([{ kind: 'stream_broken', retry: 'timed' }]);
+    expect(recorder.keepalives.length).toBeLessThan(1_000);
+    await stream.stop();
+
+    server = await startPostgres({ dir, port });
+    try {
+      await run('INSERT INTO t VALUES (2)');
+      const restarted = await startRecording(own);
+      await eventually(() => restarted.recorder.inserted.length === 1);
+      expect(restarted.recorder.inserted).toEqual(['2']);
+      await restarted.stream.stop();
+    } finally {
+      await server.stop();
+    }
+  });
+});
