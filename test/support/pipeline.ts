@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Client } from 'pg';
 import type { Profile } from '../../src/dev/demo-schema';
-import { createDemoDatabases, createTestRole, type DemoDatabases, withClient } from './databases';
+import { createDemoDatabases, createTestRole, type DemoDatabases, type TestRole, withClient } from './databases';
 import { type Env, type Finished, RunningService, runCli } from './service';
 import { stack, uniqueName } from './stack';
 import { readTopic, withKafkaAdmin } from './topics';
@@ -40,6 +40,8 @@ export class TestPipeline {
     readonly databases: DemoDatabases,
     private readonly overrides: Overrides,
     private readonly cleanUp: () => Promise<void>,
+    /** Null: it runs as superuser. */
+    readonly roles: { readonly capture: TestRole; readonly sink: TestRole } | null = null,
   ) {
     this.writeConnectors();
   }
@@ -56,11 +58,12 @@ export class TestPipeline {
       MESSAGING_ADMIN_URL: databases.messagingUrl,
       ...overrides.env,
     };
-    return new TestPipeline(databases, { ...overrides, env }, async () => {
+    const drop = async () => {
       await capture.drop();
       await sink.drop();
       await databases.drop();
-    });
+    };
+    return new TestPipeline(databases, { ...overrides, env }, drop, { capture, sink });
   }
 
   /** Another pipeline from the same source into a messaging database of its own. */

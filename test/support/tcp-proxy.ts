@@ -15,11 +15,18 @@ export interface TcpProxy {
   pass(): void;
   /** Resets the connections there are (RST to both sides); new ones pass. */
   cut(): void;
+  /** Cuts, and refuses new connections, as where no server runs. */
+  refuse(): Promise<void>;
+  /** Takes connections again, on the same port. */
+  accept(): Promise<void>;
   close(): Promise<void>;
 }
 
+/** Changes what the server answers on one connection, piece by piece. */
+export type Rewrite = (chunk: Buffer) => Buffer;
+
 /** Listens on a free port of 127.0.0.1 and connects each client to host and port of `target` (any URL). */
-export async function startTcpProxy(target: string): Promise<TcpProxy> {
+export async function startTcpProxy(target: string, rewrite?: (proxyPort: number) => Rewrite): Promise<TcpProxy> {
   const { hostname, port } = new URL(target);
   const pairs = new Set<readonly [Socket, Socket]>();
   let frozen = false;
@@ -31,7 +38,7 @@ export async function startTcpProxy(target: string): Promise<TcpProxy> {
     const pair = [client, upstream] as const;
     pairs.add(pair);
     relay(client, upstream);
-    relay(upstream, client);
+    relay(upstream, client, rewrite?.(address.port));
     const end = () => {
       pairs.delete(pair);
       for (const socket of pair) socket.destroy();
@@ -40,15 +47,19 @@ export async function startTcpProxy(target: string): Promise<TcpProxy> {
     if (frozen) for (const socket of pair) socket.pause();
   });
 
-  function relay(from: Socket, to: Socket): void {
-    from.on('data', (chunk) => {
-      if (to.write(chunk)) return;
+  function relay(from: Socket, to: Socket, change: Rewrite = (chunk) => chunk): void {
+    from.on('data', (chunk: Buffer) => {
+      if (to.write(change(chunk))) return;
       from.pause();
       to.once('drain', () => {
         if (!frozen) from.resume();
       });
     });
     from.on('end', () => to.end());
+  }
+
+  function cut(): void {
+    for (const pair of pairs) for (const socket of pair) socket.resetAndDestroy();
   }
 
   server.listen(0, '127.0.0.1');
@@ -76,8 +87,15 @@ export async function startTcpProxy(target: string): Promise<TcpProxy> {
       frozen = false;
       for (const pair of pairs) for (const socket of pair) socket.resume();
     },
-    cut() {
-      for (const pair of pairs) for (const socket of pair) socket.resetAndDestroy();
+    cut,
+    async refuse() {
+      const closed = new Promise((resolve) => server.close(resolve));
+      cut();
+      await closed;
+    },
+    async accept() {
+      server.listen(address.port, '127.0.0.1');
+      await once(server, 'listening');
     },
     async close() {
       for (const pair of pairs) for (const socket of pair) socket.destroy();

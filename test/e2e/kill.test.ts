@@ -1,0 +1,159 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Random } from '../../src/dev/shop/random';
+import { TestPipeline } from '../support/pipeline';
+import { readChanges, type TopicChange } from '../support/topics';
+import { VentiaRows } from '../support/ventia-rows';
+import { Workload } from '../support/workload';
+
+jest.setTimeout(120_000);
+
+const SEED = Number(process.env.KILL_SEED ?? Date.now() % 1_000_000);
+const KILLS = 6;
+
+/**
+ * Two pipelines read one source. The process of the first is killed again and again while clients write; the second is left
+ * alone and shows what should have come out.
+ */
+describe(`kill -9 at random moments (KILL_SEED=${SEED})`, () => {
+  let killed: TestPipeline;
+  let undisturbed: TestPipeline;
+  let transactions = 0;
+
+  beforeAll(async () => {
+    process.stdout.write(`kill -9 at random moments: KILL_SEED=${SEED}\n`);
+    killed = await TestPipeline.create('seed', { source: { 'snapshot.chunk.rows': 100 } });
+    undisturbed = await TestPipeline.beside(killed);
+    await Promise.all([killed.setup(), undisturbed.setup()]);
+
+    const random = new Random(SEED);
+    const { tenants, orders } = await killed.source((client) => fill(client));
+    await undisturbed.start().ready();
+    await undisturbed.caughtUp();
+
+    // The first load is interrupted too.
+    await killAfter(killed, random.integer(600, 1_200));
+    await killed.start().ready();
+    await killed.caughtUp();
+
+    const workload = new Workload({
+      url: killed.databases.sourceUrl,
+      schema: 'ventia',
+      seed: SEED,
+      clients: 4,
+      tenants,
+      movable: orders,
+    });
+    await sleep(random.integer(300, 800));
+    await killed.running[0]!.stop('SIGKILL');
+    for (let left = KILLS - 1; left > 0; left--) await killAfter(killed, random.integer(200, 3_000));
+    killed.start();
+    await workload.stop();
+    transactions = workload.transactions;
+    await Promise.all([killed.caughtUp(60_000), undisturbed.caughtUp(60_000)]);
+  });
+  afterAll(async () => {
+    await killed?.drop();
+    await undisturbed?.drop();
+  });
+
+  it('was worth it', () => {
+    expect(transactions).toBeGreaterThan(300);
+  });
+
+  it.each(['tenants', 'orders'] as const)(
+    'every change of %s is in its topic once, in order (Invariants 4 to 6)',
+    async (table) => {
+      const changes = await streamed(killed, table);
+      const places = changes.map(
+        ({ partition, position, op }) => `${partition} ${position} ${op === 'tombstone' ? 1 : 0}`,
+      );
+      expect(places).toEqual([...new Set(places)].sort());
+      expect(changes).toEqual(await streamed(undisturbed, table));
+    },
+  );
+
+  it.each(['tenants', 'orders'] as const)(
+    'the newest record of each key in the topic of %s is the row',
+    async (table) => {
+      const latest = new Map<string, TopicChange>();
+      for (const change of (await readChanges(killed.topics[table])).sort(byPosition)) latest.set(change.key, change);
+      const inTopic = [...latest.values()]
+        .filter(({ after }) => after !== null)
+        .map(({ after }) => project(table, after!));
+      const inTable = await killed.source(async (client) => {
+        const { rows } = await client.query(`SELECT to_jsonb(t) AS row FROM ventia.${table} t`);
+        return rows.map(({ row }) => project(table, row));
+      });
+      expect(inTopic.sort()).toEqual(inTable.sort());
+    },
+  );
+
+  it.each(Object.entries(MESSAGING))(
+    'Messaging is as the undisturbed pipeline left it: %s (Invariant 6)',
+    async (_, query) => {
+      const [rows, expected] = await Promise.all(
+        [killed, undisturbed].map((pipeline) => pipeline.messaging(async (client) => (await client.query(query)).rows)),
+      );
+      expect(rows!.length).toBeGreaterThan(0);
+      expect(rows).toEqual(expected);
+    },
+  );
+});
+
+/** Without what chance or the clock chose: ids and times of writing. */
+const MESSAGING = {
+  accounts: `SELECT a.ventia_tenant_id, a.name, a.status, a.created_at, array_agg(l.title ORDER BY l.title) AS labels
+    FROM messaging.accounts a JOIN messaging.labels l ON l.account_id = a.id GROUP BY a.id ORDER BY 1`,
+  contacts: `SELECT a.ventia_tenant_id, c.email, c.phone_number, c.name, c.contact_type, c.custom_attributes, c.created_at
+    FROM messaging.contacts c JOIN messaging.accounts a ON a.id = c.account_id ORDER BY 1, 2, 3, 4`,
+  'facts of orders': `SELECT f.order_id, f.tenant_id, f.phone, f.email, f.name, f.customer_id, f.status, f.deleted, f.parked,
+           c.email AS contact_email, c.phone_number AS contact_phone
+    FROM cdc.order_fact f LEFT JOIN messaging.contacts c ON c.id::text = f.contact_id ORDER BY 1`,
+  conflicts: 'SELECT order_id, field, reason FROM cdc.conflict ORDER BY 1, 2, 3',
+} as const;
+
+/** Rows from before the start. Each of these orders is one person's, so it may move from tenant to tenant without touching others. */
+function fill(client: Parameters<typeof VentiaRows.open>[0]) {
+  return VentiaRows.open(client, 'ventia').then(async (rows) => {
+    const tenants: string[] = [];
+    for (let i = 0; i < 8; i++) tenants.push(await rows.tenant(`tienda-${i}`));
+    const orders: string[] = [];
+    await rows.transaction(async () => {
+      for (let i = 0; i < 1_000; i++)
+        orders.push(await rows.order(tenants[i % 8]!, { customer_email: `solo${i}@correo.pe`, customer_name: 'Solo' }));
+    });
+    return { tenants, orders };
+  });
+}
+
+async function killAfter(pipeline: TestPipeline, ms: number): Promise<void> {
+  const service = pipeline.start();
+  await sleep(ms);
+  await service.stop('SIGKILL');
+}
+
+/** What came by the stream, without the topic's own offsets. A first load may read a row again; a change comes once. */
+async function streamed(pipeline: TestPipeline, table: 'tenants' | 'orders') {
+  const changes = await readChanges(pipeline.topics[table]);
+  return changes
+    .filter(({ op }) => op !== 'r')
+    .map(({ partition, key, op, position, before, after, timestampMs }) => ({
+      partition,
+      key,
+      op,
+      position,
+      before,
+      after,
+      timestampMs,
+    }));
+}
+
+const byPosition = (a: TopicChange, b: TopicChange) => (a.position < b.position ? -1 : Number(a.position > b.position));
+
+/** Columns that read alike in Avro and in JSON. */
+function project(table: 'tenants' | 'orders', row: Readonly<Record<string, unknown>>): string {
+  const columns = table === 'tenants' ? ['id', 'name', 'slug', 'timezone', 'is_active'] : ORDER_COLUMNS;
+  return columns.map((column) => String(row[column])).join(' | ');
+}
+
+const ORDER_COLUMNS = ['id', 'tenant_id', 'customer_name', 'customer_email', 'customer_phone', 'customer_id', 'status'];
