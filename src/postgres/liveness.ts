@@ -19,7 +19,10 @@ export function statusInterval(walSenderTimeoutMs: number): number {
   return Math.max(1, Math.min(MAX_STATUS_MS, Math.floor(walSenderTimeoutMs / 3)));
 }
 
-export type Due = 'nothing' | 'status' | 'silent';
+/** See {@link Liveness.tick}. */
+const SHUTDOWN_MS = 5_000;
+
+export type Due = 'nothing' | 'status' | 'silent' | 'shutdown';
 
 /**
  * When a replication connection owes the server a status, and when it counts as silent.
@@ -34,7 +37,8 @@ export class Liveness {
   private sinceStatus = 0;
   private silence = 0;
   private reading = true;
-  private answered = false;
+  private asks = 0;
+  private askedFor = 0;
 
   constructor(
     private readonly statusMs: number,
@@ -57,24 +61,30 @@ export class Liveness {
     this.silence = 0;
   }
 
-  /** Once every `tickMs`. `status`: send one now, and ask for a reply. */
+  /**
+   * Once every `tickMs`. `status`: send one now, and ask for a reply. `shutdown`: the server has asked for statuses for seconds
+   * on end, as only one does that shuts down and waits until all it sent is confirmed. Let it go: what is not confirmed
+   * comes again, and nobody's database hangs in its shutdown because Kafka is away.
+   */
   tick(): Due {
-    this.answered = false;
+    this.askedFor = this.asks > 0 ? this.askedFor + this.tickMs : 0;
+    const owed = this.asks > 1;
+    this.asks = 0;
+    if (this.askedFor >= SHUTDOWN_MS) return 'shutdown';
     if (this.reading) this.silence += this.tickMs;
     if (this.silence >= this.silenceMs) return 'silent';
     this.sinceStatus += this.tickMs;
-    if (this.sinceStatus + this.tickMs <= this.statusMs) return 'nothing';
+    if (!owed && this.sinceStatus + this.tickMs <= this.statusMs) return 'nothing';
     this.sinceStatus = 0;
     return 'status';
   }
 
   /**
    * The server asked for a status. True = send it at once. A server that shuts down asks again with every answer, as fast as
-   * it gets them, until all is confirmed: one answer a tick is enough, the rest waits for the next status.
+   * it gets them: one is given at once, the next with the tick.
    */
   asked(): boolean {
-    const first = !this.answered;
-    this.answered = true;
-    return first;
+    this.asks++;
+    return this.asks === 1;
   }
 }

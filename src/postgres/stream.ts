@@ -186,6 +186,8 @@ class SlotStream implements ReplicationStream {
     const due = liveness.tick();
     if (due === 'status') this.sendStatus(true);
     else if (due === 'silent') this.end(new CdcError('stream_silent', 'the server does not answer'));
+    else if (due === 'shutdown')
+      this.end(new CdcError('stream_broken', 'the server waits for this stream to shut down'));
   }
 
   /**

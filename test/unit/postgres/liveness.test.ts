@@ -64,9 +64,37 @@ describe('silence', () => {
   });
 });
 
-test('a server that asks without end gets one answer a tick at once', () => {
-  const liveness = new Liveness(5_000, 12_000);
-  expect([liveness.asked(), liveness.asked(), liveness.asked()]).toEqual([true, false, false]);
-  liveness.tick();
-  expect([liveness.asked(), liveness.asked()]).toEqual([true, false]);
+describe('a server that asks without end', () => {
+  /** Asks again after each answer: at once, or with a status at a tick. */
+  const shuttingDown = (liveness: Liveness, n: number) =>
+    Array.from({ length: n }, () => {
+      const due = liveness.tick();
+      if (due === 'status' && liveness.asked()) liveness.asked();
+      return due;
+    });
+
+  test('gets one answer at once, and one a tick', () => {
+    const liveness = new Liveness(5_000, 12_000);
+    expect([liveness.asked(), liveness.asked(), liveness.asked()]).toEqual([true, false, false]);
+    expect(liveness.tick()).toBe('status');
+    expect([liveness.asked(), liveness.asked()]).toEqual([true, false]);
+    expect(liveness.tick()).toBe('status');
+    expect(liveness.tick()).toBe('nothing');
+  });
+
+  test('is let go after five seconds', () => {
+    const liveness = new Liveness(5_000, 12_000);
+    liveness.asked();
+    liveness.asked();
+    expect(shuttingDown(liveness, 5)).toEqual(['status', 'status', 'status', 'status', 'shutdown']);
+  });
+
+  test('a question now and then is none of that', () => {
+    const liveness = new Liveness(1_000, 12_000);
+    for (let i = 0; i < 100; i++) {
+      liveness.heard();
+      expect(liveness.asked()).toBe(true);
+      expect(ticks(liveness, 4)).not.toContain('shutdown');
+    }
+  });
 });
