@@ -8,6 +8,9 @@ import { CopyRows } from './copy-rows';
 import { quoteIdentifier, quoteLiteral, quoteQualified } from './identifiers';
 import type { Sessions } from './sessions';
 
+/** Each try but the first follows upon a statement that rewrote the table in that very moment. */
+const MAX_TRIES = 10;
+
 /** What the catalog must say before a chunk can be read. */
 interface ChunkTable {
   readonly partitioned: boolean;
@@ -30,31 +33,43 @@ export async function readChunk(
   onRow: (row: Tuple) => void,
 ): Promise<ChunkResult | null> {
   return sessions.use(async (client) => {
-    try {
-      const { snapshot, table } = await begin(sessions, client, request);
-      if (!accept(snapshot)) return null;
-      return await copy(sessions, client, request, table, onRow);
-    } finally {
-      // The transaction only read. Where even this fails, the connection is gone and with it the transaction.
-      await sessions.run(client, () => client.query('ROLLBACK')).catch(() => {});
+    for (let tries = MAX_TRIES; tries > 0; tries--) {
+      try {
+        const begun = await begin(sessions, client, request);
+        if (!begun) continue;
+        return accept(begun.snapshot) ? await copy(sessions, client, request, begun.table, onRow) : null;
+      } finally {
+        // The transaction only read. Where even this fails, the connection is gone and with it the transaction.
+        await sessions.run(client, () => client.query('ROLLBACK')).catch(() => {});
+      }
     }
+    throw new CdcError(
+      'source_query',
+      `${request.schema}.${request.table} is rewritten all the time; no chunk could be read`,
+    );
   });
 }
 
-/**
- * The table is locked before the snapshot is taken: a TRUNCATE or a rewriting ALTER TABLE that committed in between would leave
- * an empty table to this snapshot, and the load would end early. ACCESS SHARE is what any SELECT takes.
- */
+/** The table's state in the snapshot, or null when the table was rewritten after the snapshot was taken. */
 async function begin(
   sessions: Sessions,
   client: PoolClient,
-  { schema, table }: ChunkRequest,
-): Promise<{ snapshot: MvccSnapshot; table: ChunkTable }> {
+  { schema, table, keyColumn }: ChunkRequest,
+): Promise<{ snapshot: MvccSnapshot; table: ChunkTable } | null> {
   const name = quoteQualified(schema, table);
+  const oid = `${quoteLiteral(name)}::regclass`;
+  // A TRUNCATE or a rewriting ALTER TABLE that commits after the snapshot leaves a table that looks empty in it, and the load would
+  // end early. LOCK TABLE before the snapshot would need a right on the whole table, so the snapshot comes first, then a
+  // SELECT that holds the table as it is (ACCESS SHARE), then the comparison of the file in the snapshot with the file now.
   const text = `
     BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;
-    LOCK TABLE ${name} IN ACCESS SHARE MODE;
-    SELECT pg_current_snapshot()::text AS snapshot, relkind = 'p' AS partitioned FROM pg_class WHERE oid = ${quoteLiteral(name)}::regclass;
+    SELECT pg_current_snapshot()::text AS snapshot;
+    SELECT ${quoteIdentifier(keyColumn)} FROM ${name} LIMIT 0;
+    SELECT relkind = 'p' AS partitioned, EXISTS (
+      SELECT FROM pg_class
+      WHERE (oid = ${oid} OR oid IN (SELECT relid FROM pg_partition_tree(${oid})))
+        AND relfilenode <> pg_relation_filenode(oid)) AS rewritten
+    FROM pg_class WHERE oid = ${oid};
     SELECT attname AS name, format_type(atttypid, atttypmod) AS type,
            CASE WHEN atttypid NOT IN ('text'::regtype, 'varchar'::regtype)
              THEN quote_ident(nspname) || '.' || quote_ident(proname) END AS output
@@ -62,16 +77,14 @@ async function begin(
     JOIN pg_type ON pg_type.oid = atttypid
     JOIN pg_proc ON pg_proc.oid = typoutput
     JOIN pg_namespace ON pg_namespace.oid = pronamespace
-    WHERE attrelid = ${quoteLiteral(name)}::regclass AND attnum > 0 AND NOT attisdropped`;
+    WHERE attrelid = ${oid} AND attnum > 0 AND NOT attisdropped`;
   const results = (await sessions.run(client, () => client.query(text))) as unknown as QueryResult[];
-  const relation = results[2]!.rows[0];
-  const columns: (ChunkColumn & { name: string })[] = results[3]!.rows;
+  const [{ snapshot }, , { partitioned, rewritten }] = results.slice(1).map((result) => result.rows[0] ?? {});
+  if (rewritten) return null;
+  const columns: (ChunkColumn & { name: string })[] = results[4]!.rows;
   return {
-    snapshot: parseSnapshot(relation.snapshot),
-    table: {
-      partitioned: relation.partitioned,
-      columns: new Map(columns.map((column) => [column.name, column])),
-    },
+    snapshot: parseSnapshot(snapshot),
+    table: { partitioned, columns: new Map(columns.map((column) => [column.name, column])) },
   };
 }
 
