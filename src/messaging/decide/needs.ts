@@ -1,0 +1,180 @@
+import { regionOf, whatsappVariant } from '../normalize/phone';
+import { nextFact, placedFact } from './fact';
+import type { Item } from './item';
+import { homeOf } from './orders';
+import type { Rules } from './rules';
+import type { AliasKind, Keys, OrderFact } from './values';
+import { aliasKey, type HeldKind, heldKey, isNew, type World } from './world';
+
+/** A value of an account to be looked up. */
+export interface Lookup<K extends AliasKind = AliasKind> {
+  readonly accountId: string;
+  readonly kind: K;
+  readonly value: string;
+}
+
+/** What is still to be loaded before a batch can be decided. */
+export interface Needs {
+  readonly aliases: readonly Lookup[];
+  readonly held: readonly Lookup<HeldKind>[];
+  readonly contactIds: readonly string[];
+  readonly factsOf: readonly string[];
+}
+
+/** Where the decisions of a batch begin: the keys by which contacts will be searched, and the contacts linked now. */
+export interface Roots {
+  readonly searches: readonly Search[];
+  readonly links: ReadonlySet<string>;
+}
+export interface Search extends Keys {
+  readonly accountId: string;
+}
+
+/** Orders and tenants that the items are about: the first load. */
+export function subjectsOf(items: readonly Item[]): { orderIds: Set<string>; tenantIds: Set<string> } {
+  const orderIds = new Set<string>();
+  const tenantIds = new Set<string>();
+  for (const item of items) {
+    if (item.kind === 'place') orderIds.add(item.orderId);
+    else if (item.kind === 'order') orderIds.add(item.change.orderId);
+    const tenantId = item.kind === 'place' ? item.tenantId : item.change.tenantId;
+    if (tenantId !== null) tenantIds.add(tenantId);
+  }
+  return { orderIds, tenantIds };
+}
+
+/** With the subjects loaded: follows each order through its changes, without deciding anything. */
+export function rootsOf(world: World, items: readonly Item[], rules: Rules): Roots {
+  const searches: Search[] = [];
+  const links = new Set<string>();
+  const drafts = new Map<string, OrderFact>();
+  const regions = new Map<string, Set<ReturnType<typeof regionOf>>>();
+  for (const item of items) {
+    if (item.kind === 'tenant') {
+      const zone = item.change.row?.timezone;
+      const known = regions.get(item.change.tenantId) ?? new Set();
+      regions.set(item.change.tenantId, known.add(regionOf(zone ?? null)));
+      continue;
+    }
+    const orderId = item.kind === 'place' ? item.orderId : item.change.orderId;
+    const stored = drafts.get(orderId) ?? world.fact(orderId);
+    if (stored?.contactId) links.add(stored.contactId);
+    if (item.kind === 'order') {
+      if (stored && item.change.version <= stored.version) continue;
+      const home = item.change.tenantId === null ? null : homeOf(world, item.change.tenantId);
+      const draft = nextFact(stored, item.change, home, rules);
+      drafts.set(orderId, draft);
+      if (home && !draft.deleted) searches.push(searchOf(home.accountId, draft));
+    } else if (stored) {
+      // Its tenant may change in this very batch: the account may be one that is not made yet, the region any of several.
+      const accountId = world.account(item.tenantId)?.id;
+      if (accountId === undefined) continue;
+      const zone = world.tenant(item.tenantId)?.timezone ?? null;
+      for (const region of new Set([regionOf(zone), ...(regions.get(item.tenantId) ?? [])])) {
+        searches.push(searchOf(accountId, placedFact(stored, { accountId, region }, rules)));
+      }
+    }
+  }
+  return { searches, links };
+}
+
+const searchOf = (accountId: string, { customerId, phone, email }: Keys): Search => ({
+  accountId,
+  customerId,
+  phone,
+  email,
+});
+
+/**
+ * What the decisions can come to read and nobody loaded yet; null when nothing. Pure: the caller loads it and asks again,
+ * until the closure is complete: keys lead to contacts, contacts to their orders, those to the values they will try to
+ * write, and the orders of a vanished contact to keys again.
+ */
+export function needsOf(world: World, roots: Roots): Needs | null {
+  const walk = new Walk(world);
+  for (const search of roots.searches) walk.search(search);
+  for (const id of roots.links) walk.involve(id);
+  // A set visits what is added while it is walked.
+  for (const id of walk.involved) walk.contact(id, roots.links.has(id));
+  return walk.needs();
+}
+
+class Walk {
+  /** Contacts that may be linked or recomputed. */
+  readonly involved = new Set<string>();
+  private readonly aliases = new Map<string, Lookup>();
+  private readonly heldValues = new Map<string, Lookup<HeldKind>>();
+  private readonly contactIds = new Set<string>();
+  private readonly factsOf = new Set<string>();
+
+  constructor(private readonly world: World) {}
+
+  search({ accountId, customerId, phone, email }: Search): void {
+    if (isNew(accountId)) return;
+    if (customerId !== null) this.alias({ accountId, kind: 'customer_id', value: customerId });
+    if (phone !== null) {
+      this.alias({ accountId, kind: 'phone', value: phone });
+      this.phone(accountId, phone, true);
+    }
+    if (email !== null) {
+      this.alias({ accountId, kind: 'email', value: email });
+      this.held({ accountId, kind: 'email', value: email }, true);
+    }
+  }
+
+  involve(id: string): void {
+    this.involved.add(id);
+  }
+
+  contact(id: string, linked: boolean): void {
+    const { world } = this;
+    if (!world.hasContact(id)) this.contactIds.add(id);
+    if (!world.hasFactsOf(id)) this.factsOf.add(id);
+    if (!world.hasContact(id) || !world.hasFactsOf(id)) return;
+    const contact = world.contact(id);
+    if (!contact && !linked) return;
+    for (const fact of world.factsOf(id)) {
+      if (contact) {
+        if (fact.phone !== null) this.phone(contact.accountId, fact.phone, false);
+        if (fact.email !== null) this.held({ accountId: contact.accountId, kind: 'email', value: fact.email }, false);
+        continue;
+      }
+      const account = fact.tenantId === null ? null : world.account(fact.tenantId);
+      if (account) this.search(searchOf(account.id, fact));
+    }
+  }
+
+  needs(): Needs | null {
+    const { aliases, heldValues, contactIds, factsOf } = this;
+    if (aliases.size + heldValues.size + contactIds.size + factsOf.size === 0) return null;
+    return {
+      aliases: [...aliases.values()],
+      held: [...heldValues.values()],
+      contactIds: [...contactIds],
+      factsOf: [...factsOf],
+    };
+  }
+
+  private alias(lookup: Lookup): void {
+    const { accountId, kind, value } = lookup;
+    if (!this.world.hasAlias(accountId, kind, value)) this.aliases.set(aliasKey(accountId, kind, value), lookup);
+    else this.involveIf(this.world.alias(accountId, kind, value)?.contactId);
+  }
+
+  private phone(accountId: string, phone: string, find: boolean): void {
+    this.held({ accountId, kind: 'phone', value: phone }, find);
+    const variant = whatsappVariant(phone);
+    if (variant !== null) this.held({ accountId, kind: 'phone', value: variant }, find);
+  }
+
+  /** `find`: whoever holds it may get the order; else only whether it is free matters. */
+  private held(lookup: Lookup<HeldKind>, find: boolean): void {
+    const { accountId, kind, value } = lookup;
+    if (!this.world.hasHolders(accountId, kind, value)) this.heldValues.set(heldKey(accountId, kind, value), lookup);
+    else if (find) for (const id of this.world.holderIds(accountId, kind, value)) this.involve(id);
+  }
+
+  private involveIf(id: string | undefined): void {
+    if (id !== undefined) this.involve(id);
+  }
+}

@@ -1,0 +1,91 @@
+import { isKnownPhone } from '../normalize/phone';
+import type { Home } from './fact';
+import type { Rules } from './rules';
+import type { Contact, Keys, OrderFact } from './values';
+import type { World } from './world';
+
+/**
+ * Which contact an order belongs to, and why; `rule` numbers the rules of docs/identity.md.
+ * - `stay`: linked, and no key changed to another value: neither an agent's edit nor a redaction re-routes an order
+ * - `found`: a key leads to a contact; `by` says which, `through` whether the contact's column or an alias has it
+ * - `rename`: the only live order of a contact we made, whose key was corrected
+ * - `create`, `none`: nobody known; a contact needs a phone or an e-mail
+ * - `gone`: its contact was deleted or merged by an agent, and nobody else is found: nothing is resurrected
+ */
+export type Decision =
+  | { readonly rule: 1; readonly how: 'stay'; readonly contactId: string }
+  | ({ readonly rule: 3 | 7; readonly how: 'found' } & Found)
+  | { readonly rule: 4; readonly how: 'rename'; readonly contactId: string }
+  | { readonly rule: 5; readonly how: 'create' | 'none' }
+  | { readonly rule: 7; readonly how: 'gone'; readonly contactId: string };
+
+export interface Found {
+  readonly by: 'customer_id' | 'phone' | 'email';
+  readonly through: 'column' | 'alias';
+  readonly contactId: string;
+}
+
+/** Decides for `fact`, whose link is still the one of `stored`, the order's former version. Reads only. */
+export function resolve(world: World, fact: OrderFact, stored: OrderFact | null, home: Home, rules: Rules): Decision {
+  const linked = fact.contactId === null ? null : contactIn(world, home, fact.contactId);
+  if (linked && stored && keysKept(stored, fact)) return { rule: 1, how: 'stay', contactId: linked.id };
+  const found = find(world, fact, home, rules);
+  if (fact.contactId !== null && !linked) {
+    return found ? { rule: 7, how: 'found', ...found } : { rule: 7, how: 'gone', contactId: fact.contactId };
+  }
+  if (found) return { rule: 3, how: 'found', ...found };
+  if (linked?.ours && isOnlyLiveOrder(world, linked.id, fact.orderId)) {
+    return { rule: 4, how: 'rename', contactId: linked.id };
+  }
+  return { rule: 5, how: fact.phone !== null || fact.email !== null ? 'create' : 'none' };
+}
+
+/** Rules 2 and 3: customer id, then phone, then e-mail; what a contact holds now beats what it was known by. */
+export function find(world: World, keys: Keys, home: Home, rules: Rules): Found | null {
+  const { accountId } = home;
+  const { customerId, phone, email } = keys;
+  if (customerId !== null) {
+    const contact = world.aliased(accountId, 'customer_id', customerId);
+    if (contact) return { by: 'customer_id', through: 'alias', contactId: contact.id };
+  }
+  if (phone !== null) {
+    const found = liveOrAliased(world, accountId, 'phone', phone);
+    if (found) return found;
+  }
+  if (email === null) return null;
+  const found = liveOrAliased(world, accountId, 'email', email);
+  // A shared address must not join two people: with a phone of its own the order is somebody else's. (Were its phone one of
+  // this contact's, the phone would have found it.)
+  if (!found || (phone !== null && knowsPhone(world, world.contact(found.contactId)!, home, rules))) return null;
+  return found;
+}
+
+function liveOrAliased(world: World, accountId: string, kind: 'phone' | 'email', value: string): Found | null {
+  const holder = world.holder(accountId, kind, value);
+  if (holder) return { by: kind, through: 'column', contactId: holder.id };
+  const aliased = world.aliased(accountId, kind, value);
+  return aliased && { by: kind, through: 'alias', contactId: aliased.id };
+}
+
+function knowsPhone(world: World, contact: Contact, home: Home, rules: Rules): boolean {
+  return isKnownPhone(contact.phone, home.region, rules.phone) || world.hasPhoneAlias(contact.id);
+}
+
+/** A link never crosses accounts. */
+export function contactIn(world: World, home: Home, contactId: string): Contact | null {
+  const contact = world.contact(contactId);
+  return contact?.accountId === home.accountId ? contact : null;
+}
+
+/** A key that became NULL was redacted, not changed. */
+function keysKept(before: Keys, now: Keys): boolean {
+  return (
+    (now.customerId === null || now.customerId === before.customerId) &&
+    (now.phone === null || now.phone === before.phone) &&
+    (now.email === null || now.email === before.email)
+  );
+}
+
+function isOnlyLiveOrder(world: World, contactId: string, orderId: string): boolean {
+  return world.factsOf(contactId).every((fact) => fact.deleted || fact.orderId === orderId);
+}

@@ -1,0 +1,238 @@
+import { whatsappVariant } from '../normalize/phone';
+import { Index, Shelf } from './shelf';
+import {
+  type Account,
+  type Alias,
+  type AliasKind,
+  type Conflict,
+  type ConflictReason,
+  type Contact,
+  compareIds,
+  type OrderFact,
+  type TenantFact,
+} from './values';
+
+/** A value that a contact may hold in its column. */
+export type HeldKind = 'phone' | 'email';
+
+export const aliasKey = (accountId: string, kind: AliasKind, value: string): string => `${accountId} ${kind} ${value}`;
+export const heldKey = (accountId: string, kind: HeldKind, value: string): string => `${accountId} ${kind} ${value}`;
+
+const NEW = 'new:';
+/** True for the id of a row that is not inserted yet. */
+export const isNew = (id: string): boolean => id.startsWith(NEW);
+
+/**
+ * The part of both schemas that a batch is about, as values: loaded set-wise, changed by one event after the other, written
+ * set-wise. Holds no connection and decides nothing.
+ */
+export class World {
+  private readonly tenants = new Shelf<TenantFact>('tenant');
+  private readonly accounts = new Shelf<Account>('account');
+  private readonly facts = new Shelf<OrderFact>('order');
+  private readonly contacts = new Shelf<Contact>('contact');
+  private readonly aliases = new Shelf<Alias>('alias');
+  /** Contacts by value of a column, orders by contact. */
+  private readonly holders = new Index('value');
+  private readonly linked = new Index('link');
+  /** Phone aliases that point to a contact. */
+  private readonly phoneAliases = new Map<string, number>();
+  private readonly conflictsByKey = new Map<string, Conflict>();
+  /** Accounts that get the labels they lack. */
+  readonly labelled = new Set<string>();
+  private newIds = 0;
+
+  /** A name for a row to be inserted; real ids sort before it. */
+  newId(): string {
+    return `${NEW}${++this.newIds}`;
+  }
+
+  // Tenants and accounts
+
+  loadTenant(tenantId: string, fact: TenantFact | null, account: Account | null): void {
+    this.tenants.load(tenantId, fact);
+    this.accounts.load(tenantId, account);
+  }
+  hasTenant(tenantId: string): boolean {
+    return this.tenants.has(tenantId);
+  }
+  tenant(tenantId: string): TenantFact | null {
+    return this.tenants.get(tenantId);
+  }
+  setTenant(fact: TenantFact): void {
+    this.tenants.set(fact.tenantId, fact);
+  }
+  /** By tenant: an account has exactly one. */
+  account(tenantId: string): Account | null {
+    return this.accounts.get(tenantId);
+  }
+  setAccount(account: Account): void {
+    this.accounts.set(account.tenantId, account);
+  }
+
+  // Orders
+
+  loadFact(orderId: string, fact: OrderFact | null): void {
+    if (this.facts.has(orderId)) return;
+    this.facts.load(orderId, fact);
+    if (fact?.contactId) this.linked.add(fact.contactId, orderId);
+  }
+  hasFact(orderId: string): boolean {
+    return this.facts.has(orderId);
+  }
+  fact(orderId: string): OrderFact | null {
+    return this.facts.get(orderId);
+  }
+  setFact(fact: OrderFact): void {
+    const before = this.facts.get(fact.orderId)?.contactId ?? null;
+    this.facts.set(fact.orderId, fact);
+    if (before === fact.contactId) return;
+    if (before !== null) this.linked.remove(before, fact.orderId);
+    if (fact.contactId !== null) this.linked.add(fact.contactId, fact.orderId);
+  }
+  /** All facts of the contact are loaded. */
+  knowFactsOf(contactId: string): void {
+    this.linked.know(contactId);
+  }
+  hasFactsOf(contactId: string): boolean {
+    return isNew(contactId) || this.linked.has(contactId);
+  }
+  /** Every order linked to the contact, deleted ones too. */
+  factsOf(contactId: string): OrderFact[] {
+    if (isNew(contactId)) this.linked.know(contactId);
+    return Array.from(this.linked.get(contactId), (orderId) => this.facts.get(orderId)!);
+  }
+
+  // Contacts
+
+  loadContact(id: string, contact: Contact | null, phoneAliases = 0): void {
+    if (this.contacts.has(id)) return;
+    this.contacts.load(id, contact);
+    if (!contact) return;
+    this.phoneAliases.set(id, phoneAliases);
+    this.hold(contact);
+  }
+  hasContact(id: string): boolean {
+    return this.contacts.has(id);
+  }
+  /** Null: it does not exist (any more). */
+  contact(id: string): Contact | null {
+    return this.contacts.get(id);
+  }
+  addContact(contact: Contact): void {
+    this.contacts.load(contact.id, null);
+    this.contacts.set(contact.id, contact);
+    this.phoneAliases.set(contact.id, 0);
+    this.hold(contact);
+  }
+  setContact(contact: Contact): void {
+    const before = this.contact(contact.id)!;
+    this.contacts.set(contact.id, contact);
+    if (before.emailKey !== contact.emailKey && before.emailKey) {
+      this.holders.remove(heldKey(before.accountId, 'email', before.emailKey), before.id);
+    }
+    if (before.phone !== contact.phone && before.phone) {
+      this.holders.remove(heldKey(before.accountId, 'phone', before.phone), before.id);
+    }
+    this.hold(contact);
+  }
+  private hold({ id, accountId, emailKey, phone }: Contact): void {
+    if (emailKey) this.holders.add(heldKey(accountId, 'email', emailKey), id);
+    if (phone) this.holders.add(heldKey(accountId, 'phone', phone), id);
+  }
+
+  // Look-ups
+
+  /** Every contact that holds the value (a phone exactly as written) is loaded. */
+  knowHolders(key: string): void {
+    this.holders.know(key);
+  }
+  hasHolders(accountId: string, kind: HeldKind, value: string): boolean {
+    return isNew(accountId) || this.holders.has(heldKey(accountId, kind, value));
+  }
+  /**
+   * The contact that holds the value in its column: the e-mail exactly, else in another case; the phone in its canonical
+   * form, else as WhatsApp writes it; of several the lowest id. `except` is passed over.
+   */
+  holder(accountId: string, kind: HeldKind, value: string, except: string | null = null): Contact | null {
+    if (kind === 'email') {
+      const holders = this.holdersOf(accountId, kind, value, except);
+      return lowest(holders.filter((contact) => contact.email === value)) ?? lowest(holders);
+    }
+    const canonical = lowest(this.holdersOf(accountId, kind, value, except));
+    const variant = canonical === null ? whatsappVariant(value) : null;
+    return variant === null ? canonical : lowest(this.holdersOf(accountId, kind, variant, except));
+  }
+  /** Everybody who holds exactly this value. */
+  holderIds(accountId: string, kind: HeldKind, value: string): Iterable<string> {
+    const key = heldKey(accountId, kind, value);
+    if (isNew(accountId)) this.holders.know(key);
+    return this.holders.get(key);
+  }
+  private holdersOf(accountId: string, kind: HeldKind, value: string, except: string | null): Contact[] {
+    const found: Contact[] = [];
+    for (const id of this.holderIds(accountId, kind, value)) if (id !== except) found.push(this.contacts.get(id)!);
+    return found;
+  }
+
+  // Aliases
+
+  loadAlias(key: string, alias: Alias | null): void {
+    this.aliases.load(key, alias);
+  }
+  hasAlias(accountId: string, kind: AliasKind, value: string): boolean {
+    return isNew(accountId) || this.aliases.has(aliasKey(accountId, kind, value));
+  }
+  /** The alias, also when its contact is gone. */
+  alias(accountId: string, kind: AliasKind, value: string): Alias | null {
+    const key = aliasKey(accountId, kind, value);
+    if (isNew(accountId)) this.aliases.load(key, null);
+    return this.aliases.get(key);
+  }
+  /** The contact that the alias finds; one that is gone counts as absent. */
+  aliased(accountId: string, kind: AliasKind, value: string): Contact | null {
+    const alias = this.alias(accountId, kind, value);
+    const contact = alias && this.contact(alias.contactId);
+    return contact?.accountId === accountId ? contact : null;
+  }
+  setAlias(alias: Alias): void {
+    const before = this.alias(alias.accountId, alias.kind, alias.value);
+    if (before?.contactId === alias.contactId) return;
+    this.aliases.set(aliasKey(alias.accountId, alias.kind, alias.value), alias);
+    if (alias.kind !== 'phone') return;
+    if (before) this.countPhoneAlias(before.contactId, -1);
+    this.countPhoneAlias(alias.contactId, 1);
+  }
+  private countPhoneAlias(contactId: string, by: number): void {
+    this.phoneAliases.set(contactId, (this.phoneAliases.get(contactId) ?? 0) + by);
+  }
+  hasPhoneAlias(contactId: string): boolean {
+    return (this.phoneAliases.get(contactId) ?? 0) > 0;
+  }
+
+  // Conflicts
+
+  /** For one order, contact, other and field the first reason stays. */
+  addConflict(orderId: string, reason: ConflictReason, contactId: string, otherId: string): void {
+    const key = `${orderId} ${contactId} ${otherId} ${fieldOf(reason)}`;
+    if (!this.conflictsByKey.has(key)) this.conflictsByKey.set(key, { orderId, reason, contactId, otherId });
+  }
+
+  // What is to be written
+
+  tenantChanges = () => this.tenants.changes();
+  accountChanges = () => this.accounts.changes();
+  factChanges = () => this.facts.changes();
+  contactChanges = () => this.contacts.changes();
+  aliasChanges = () => this.aliases.changes();
+  conflicts = (): Iterable<Conflict> => this.conflictsByKey.values();
+}
+
+/** A conflict is about one of the two fields that only one contact can have. */
+export const fieldOf = (reason: ConflictReason): HeldKind => (reason.startsWith('email') ? 'email' : 'phone');
+
+function lowest(contacts: readonly Contact[]): Contact | null {
+  let found: Contact | null = null;
+  for (const contact of contacts) if (found === null || compareIds(contact.id, found.id) < 0) found = contact;
+  return found;
+}
