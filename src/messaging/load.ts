@@ -1,0 +1,240 @@
+import type { Sql } from '../core/ports/sql';
+import type { MessagingCatalog } from './catalog';
+import type { Needs } from './decide/needs';
+import type { Account, Contact, OrderFact, TenantFact } from './decide/values';
+import { aliasKey, heldKey, type World } from './decide/world';
+
+/** Loads set-wise what a decision needs: one statement a kind of row, whatever the size of the batch. */
+export interface Loader {
+  /** The orders, the tenants named, and the tenants those orders have now. Gives the ids of all these tenants. */
+  subjects(sql: Sql, world: World, orderIds: Iterable<string>, tenantIds: Iterable<string>): Promise<Set<string>>;
+  needs(sql: Sql, world: World, needs: Needs): Promise<void>;
+}
+
+export function createLoader(catalog: MessagingCatalog): Loader {
+  const text = statements(catalog);
+  return {
+    async subjects(sql, world, orderIds, tenantIds) {
+      const orders = [...orderIds];
+      const tenants = new Set(tenantIds);
+      if (orders.length > 0) {
+        const rows = await sql.query<FactRow>(FACTS_BY_ID, [orders], 'facts_by_id');
+        for (const row of rows) {
+          if (row.tenant_id !== null) tenants.add(row.tenant_id);
+          world.loadFact(row.order_id, fact(row));
+        }
+        for (const id of orders) world.loadFact(id, null);
+      }
+      const rows = await sql.query<TenantRow>(text.tenants, [[...tenants]], 'tenants');
+      for (const row of rows) world.loadTenant(row.tenant_id, tenant(row), account(row));
+      return tenants;
+    },
+
+    async needs(sql, world, { aliases, held, contactIds, factsOf }) {
+      if (aliases.length > 0) await loadAliases(sql, world, aliases);
+      if (contactIds.length > 0 || held.length > 0) await loadContacts(sql, world, held, contactIds, text.contacts);
+      if (factsOf.length === 0) return;
+      const rows = await sql.query<FactRow>(FACTS_BY_CONTACT, [factsOf], 'facts_by_contact');
+      for (const row of rows) world.loadFact(row.order_id, fact(row));
+      for (const id of factsOf) world.knowFactsOf(id);
+    },
+  };
+}
+
+async function loadAliases(sql: Sql, world: World, aliases: Needs['aliases']): Promise<void> {
+  const rows = await sql.query<AliasRow>(
+    ALIASES,
+    [aliases.map((a) => a.accountId), aliases.map((a) => a.kind), aliases.map((a) => a.value)],
+    'aliases',
+  );
+  const found = new Map(rows.map((row) => [row.ord, row.contact_id]));
+  aliases.forEach((alias, i) => {
+    const contactId = found.get(String(i + 1));
+    const key = aliasKey(alias.accountId, alias.kind, alias.value);
+    world.loadAlias(key, contactId === undefined ? null : { ...alias, contactId });
+  });
+}
+
+async function loadContacts(
+  sql: Sql,
+  world: World,
+  held: Needs['held'],
+  contactIds: readonly string[],
+  text: string,
+): Promise<void> {
+  const phones = held.filter((lookup) => lookup.kind === 'phone');
+  const emails = held.filter((lookup) => lookup.kind === 'email');
+  const rows = await sql.query<ContactRow>(
+    text,
+    [
+      contactIds,
+      phones.map((lookup) => lookup.accountId),
+      phones.map((lookup) => lookup.value),
+      emails.map((lookup) => lookup.accountId),
+      emails.map((lookup) => lookup.value),
+    ],
+    'contacts',
+  );
+  for (const row of rows) world.loadContact(row.id, contact(row), row.phone_aliases);
+  for (const id of contactIds) world.loadContact(id, null);
+  for (const lookup of held) world.knowHolders(heldKey(lookup.accountId, lookup.kind, lookup.value));
+}
+
+const FACT_COLUMNS = `order_id, tenant_id, contact_id, phone, email, name, customer_id, order_count, status, okey,
+  created_us, commit_us, version, deleted, erased, parked, raw_phone`;
+const FACTS_BY_ID = `SELECT ${FACT_COLUMNS} FROM cdc.order_fact WHERE order_id = ANY ($1::text[])`;
+const FACTS_BY_CONTACT = `SELECT ${FACT_COLUMNS} FROM cdc.order_fact WHERE contact_id = ANY ($1::text[])`;
+const ALIASES = `
+  SELECT k.ord, a.contact_id
+  FROM unnest($1::text[], $2::text[], $3::text[]) WITH ORDINALITY AS k (account_id, kind, value, ord)
+  JOIN cdc.identity_alias a USING (account_id, kind, value)`;
+
+function statements({ tables, types, has }: MessagingCatalog) {
+  const accountId = `${types.account}[]`;
+  return {
+    tenants: `
+      SELECT k.id AS tenant_id, t.name, t.is_active, t.timezone, t.version, t.deleted,
+             a.id::text AS account_id, a.name AS account_name,
+             ${has['accounts.status'] ? 'a.status' : '0'} AS account_status
+      FROM unnest($1::text[]) AS k (id)
+      LEFT JOIN cdc.tenant_fact t ON t.tenant_id = k.id
+      LEFT JOIN ${tables.accounts} a ON a.ventia_tenant_id = k.id::${types.tenant}`,
+    // The predicates on blank repeat those of the partial indexes: without them the planner may not use these.
+    contacts: `
+      WITH wanted AS (
+        SELECT k.id FROM unnest($1::${types.contact}[]) AS k (id)
+        UNION
+        SELECT c.id FROM unnest($2::${accountId}, $3::text[]) AS k (account_id, value)
+        JOIN ${tables.contacts} c ON c.account_id = k.account_id AND c.phone_number = k.value AND c.phone_number <> ''
+        UNION
+        SELECT c.id FROM unnest($4::${accountId}, $5::text[]) AS k (account_id, value)
+        JOIN ${tables.contacts} c ON c.account_id = k.account_id AND lower(c.email) = k.value
+      )
+      SELECT c.id::text, c.account_id::text, c.name, c.email, lower(c.email) AS email_key, c.phone_number,
+             ${has['contacts.contact_type'] ? 'c.contact_type' : '2 AS contact_type'},
+             CASE WHEN jsonb_typeof(c.custom_attributes -> 'ventia_customer_id') = 'string'
+               THEN c.custom_attributes ->> 'ventia_customer_id' END AS customer_id,
+             CASE WHEN jsonb_typeof(c.custom_attributes -> 'total_orders') = 'number'
+               THEN c.custom_attributes ->> 'total_orders' END AS total_orders,
+             EXISTS (SELECT FROM ${tables.contact_inboxes} i WHERE i.contact_id = c.id) AS in_conversation,
+             m.ours, m.shadow_name, m.shadow_email, m.shadow_phone,
+             (SELECT count(*)::integer FROM cdc.identity_alias a
+              WHERE a.contact_id = c.id::text AND a.kind = 'phone') AS phone_aliases
+      FROM wanted JOIN ${tables.contacts} c ON c.id = wanted.id
+      LEFT JOIN cdc.contact_memory m ON m.contact_id = c.id::text`,
+  };
+}
+
+interface FactRow {
+  readonly order_id: string;
+  readonly tenant_id: string | null;
+  readonly contact_id: string | null;
+  readonly phone: string | null;
+  readonly email: string | null;
+  readonly name: string | null;
+  readonly customer_id: string | null;
+  readonly order_count: string | null;
+  readonly status: string | null;
+  readonly okey: string | null;
+  readonly created_us: string | null;
+  readonly commit_us: string;
+  readonly version: string;
+  readonly deleted: boolean;
+  readonly erased: boolean;
+  readonly parked: boolean;
+  readonly raw_phone: string | null;
+}
+
+const fact = (row: FactRow): OrderFact => ({
+  orderId: row.order_id,
+  tenantId: row.tenant_id,
+  contactId: row.contact_id,
+  phone: row.phone,
+  email: row.email,
+  name: row.name,
+  customerId: row.customer_id,
+  orderCount: row.order_count === null ? null : Number(row.order_count),
+  status: row.status,
+  okey: row.okey,
+  createdAt: row.created_us === null ? null : BigInt(row.created_us),
+  commitAt: BigInt(row.commit_us),
+  version: row.version,
+  deleted: row.deleted,
+  erased: row.erased,
+  parked: row.parked,
+  rawPhone: row.raw_phone,
+});
+
+interface TenantRow {
+  readonly tenant_id: string;
+  readonly name: string | null;
+  readonly is_active: boolean;
+  readonly timezone: string | null;
+  readonly version: string | null;
+  readonly deleted: boolean;
+  readonly account_id: string | null;
+  readonly account_name: string;
+  readonly account_status: number | null;
+}
+
+const tenant = (row: TenantRow): TenantFact | null =>
+  row.version === null
+    ? null
+    : {
+        tenantId: row.tenant_id,
+        name: row.name,
+        isActive: row.is_active,
+        timezone: row.timezone,
+        version: row.version,
+        deleted: row.deleted,
+      };
+
+const account = (row: TenantRow): Account | null =>
+  row.account_id === null
+    ? null
+    : {
+        id: row.account_id,
+        tenantId: row.tenant_id,
+        name: row.account_name,
+        status: row.account_status ?? 0,
+        createdAt: null,
+      };
+
+interface AliasRow {
+  readonly ord: string;
+  readonly contact_id: string;
+}
+
+interface ContactRow {
+  readonly id: string;
+  readonly account_id: string;
+  readonly name: string | null;
+  readonly email: string | null;
+  readonly email_key: string | null;
+  readonly phone_number: string | null;
+  readonly contact_type: number | null;
+  readonly customer_id: string | null;
+  readonly total_orders: string | null;
+  readonly in_conversation: boolean;
+  readonly ours: boolean | null;
+  readonly shadow_name: string | null;
+  readonly shadow_email: string | null;
+  readonly shadow_phone: string | null;
+  readonly phone_aliases: number;
+}
+
+const contact = (row: ContactRow): Contact => ({
+  id: row.id,
+  accountId: row.account_id,
+  name: row.name,
+  email: row.email,
+  emailKey: row.email_key,
+  phone: row.phone_number,
+  contactType: row.contact_type,
+  customerId: row.customer_id,
+  totalOrders: row.total_orders === null ? null : Number(row.total_orders),
+  inConversation: row.in_conversation,
+  ours: row.ours ?? false,
+  shadow: { name: row.shadow_name, email: row.shadow_email, phone: row.shadow_phone },
+  createdAt: null,
+});

@@ -1,0 +1,46 @@
+import type { Sql } from '../core/ports/sql';
+
+/**
+ * Locks tenants until the transaction ends, so that each sink sees what another wrote about a tenant whole (an order that
+ * parks and a tenant that comes cannot miss each other). Ascending, against deadlocks; rows of our own, so that the
+ * application never waits for us.
+ *
+ * @param own tenants whose records come in this partition, which is remembered
+ * @param others further ones
+ */
+export async function lockTenants(
+  sql: Sql,
+  own: ReadonlySet<string>,
+  others: ReadonlySet<string>,
+  partition: number,
+): Promise<void> {
+  const all = [...new Set([...own, ...others])];
+  if (all.length === 0) return;
+  const rows = await sql.query<LockRow>(LOCK, [all]);
+  const known = new Map(rows.map((row) => [row.tenant_id, row.partition]));
+  const unknown = all.filter((id) => !known.has(id));
+  if (unknown.length > 0) {
+    await sql.execute(ADD, [unknown]);
+    return lockTenants(sql, own, others, partition);
+  }
+  const elsewhere = [...own].filter((id) => known.get(id) !== partition);
+  if (elsewhere.length > 0) await sql.execute(MOVE, [elsewhere, partition]);
+}
+
+/** Every tenant whose records come in the partition. */
+export async function tenantsOf(sql: Sql, partition: number): Promise<string[]> {
+  const rows = await sql.query<LockRow>('SELECT tenant_id FROM cdc.tenant_lock WHERE partition = $1', [partition]);
+  return rows.map((row) => row.tenant_id);
+}
+
+interface LockRow {
+  readonly tenant_id: string;
+  readonly partition: number | null;
+}
+
+const LOCK = `
+  SELECT tenant_id, partition FROM cdc.tenant_lock WHERE tenant_id = ANY ($1::text[]) ORDER BY tenant_id FOR UPDATE`;
+const ADD = `
+  INSERT INTO cdc.tenant_lock (tenant_id) SELECT id FROM unnest($1::text[]) AS u (id) ORDER BY id
+  ON CONFLICT DO NOTHING`;
+const MOVE = 'UPDATE cdc.tenant_lock SET partition = $2 WHERE tenant_id = ANY ($1::text[])';

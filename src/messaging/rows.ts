@@ -1,0 +1,42 @@
+import type { Sql } from '../core/ports/sql';
+
+/**
+ * One column of many rows as a parameter of one statement: the statement's cost is then the same for one row and for a
+ * thousand.
+ */
+export interface Column<R> {
+  readonly name: string;
+  /** PostgreSQL's type, without []. */
+  readonly type: string;
+  readonly value: (row: R) => unknown;
+}
+
+export const column = <R>(name: string, type: string, value: (row: R) => unknown): Column<R> => ({ name, type, value });
+
+/** `unnest($1::a[], $2::b[]) AS u (x, y)`. */
+export function unnest<R>(columns: readonly Column<R>[]): string {
+  const arrays = columns.map(({ type }, i) => `$${i + 1}::${type}[]`);
+  return `unnest(${arrays.join(', ')}) AS u (${names(columns)})`;
+}
+
+export const names = <R>(columns: readonly Column<R>[]): string => columns.map(({ name }) => name).join(', ');
+
+/** A statement over {@link unnest}, with what fills it. */
+export interface Rows<R> {
+  readonly text: string;
+  readonly columns: readonly Column<R>[];
+}
+
+/** Rows changed. Nothing is sent for no rows. */
+export async function execute<R>(sql: Sql, { text, columns }: Rows<R>, rows: readonly R[]): Promise<number> {
+  return rows.length === 0 ? 0 : sql.execute(text, values(columns, rows));
+}
+
+/** Rows returned. */
+export async function query<R, T>(sql: Sql, { text, columns }: Rows<R>, rows: readonly R[]): Promise<T[]> {
+  return rows.length === 0 ? [] : sql.query<T>(text, values(columns, rows));
+}
+
+function values<R>(columns: readonly Column<R>[], rows: readonly R[]): unknown[] {
+  return columns.map(({ value }) => rows.map(value));
+}

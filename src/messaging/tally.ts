@@ -1,0 +1,84 @@
+import type { ChangeEvent } from '../core/change';
+import type { ApplyResult, Outcome } from '../core/ports/sink';
+import type { Step } from './decide/item';
+import type { Decision } from './decide/resolve';
+import { canonicalId } from './decide/values';
+import type { Work } from './work';
+
+/** Of the last changes, for a screen. */
+const OUTCOMES = 8;
+
+/** Adds up what became of a batch; one tally an attempt, merged when the attempt has succeeded. */
+export class Tally {
+  applied = 0;
+  stale = 0;
+  parked = 0;
+  placed = 0;
+  created = 0;
+  updated = 0;
+  deadLetters = 0;
+  writes = 0;
+  private readonly conflicts: Record<string, number> = {};
+  private outcomes: Outcome[] = [];
+
+  step({ item, event }: Work, step: Step): void {
+    if (step === null) return;
+    const stale = step.what === 'stale';
+    if (item.kind === 'place') this.placed++;
+    else if (event?.op !== 't') stale ? this.stale++ : this.applied++;
+    if (step.what === 'parked') this.parked++;
+    if (event && event.op !== 't') this.outcome(event, describe(step));
+  }
+
+  /** A truncate counts once, however many rows it takes. */
+  truncate(event: ChangeEvent, rows: number): void {
+    rows > 0 ? this.applied++ : this.stale++;
+    this.outcome(event, `${rows} rows deleted`);
+  }
+
+  conflict(reason: string): void {
+    this.conflicts[reason] = (this.conflicts[reason] ?? 0) + 1;
+  }
+
+  outcome(event: ChangeEvent, what: string): void {
+    const { table, op, commitTime } = event;
+    this.outcomes.push({ table, id: canonicalId(event.id), op, what, commitTime });
+    if (this.outcomes.length > 2 * OUTCOMES) this.outcomes = this.outcomes.slice(-OUTCOMES);
+  }
+
+  add(other: Tally): void {
+    this.applied += other.applied;
+    this.stale += other.stale;
+    this.parked += other.parked;
+    this.placed += other.placed;
+    this.created += other.created;
+    this.updated += other.updated;
+    this.deadLetters += other.deadLetters;
+    this.writes += other.writes;
+    for (const [reason, count] of Object.entries(other.conflicts)) {
+      this.conflicts[reason] = (this.conflicts[reason] ?? 0) + count;
+    }
+    this.outcomes.push(...other.outcomes);
+  }
+
+  result(): ApplyResult {
+    const { applied, stale, parked, placed, created, updated, deadLetters, writes, conflicts } = this;
+    const outcomes = this.outcomes.slice(-OUTCOMES);
+    return { applied, stale, parked, placed, created, updated, deadLetters, writes, conflicts, outcomes };
+  }
+}
+
+function describe(step: NonNullable<Step>): string {
+  if (step.what !== 'linked') return step.what;
+  return DECIDED[step.decision.how](step.decision);
+}
+
+/** Words of docs/contacts.md. */
+const DECIDED: Record<Decision['how'], (decision: Decision) => string> = {
+  stay: () => 'contact unchanged',
+  found: (decision) => (decision.how === 'found' ? `linked by ${decision.by}` : ''),
+  rename: () => 'contact corrected',
+  create: () => 'contact created',
+  none: () => 'nobody to link',
+  gone: () => 'contact was removed',
+};
