@@ -174,6 +174,24 @@ export const ERRORS = {
     'Nothing was set up yet: the replication slot does not exist.',
     'ventia-cdc setup',
   ),
+  slot_replaced: spec(
+    'CDC-221',
+    'manual',
+    'The replication slot was re-created or advanced by somebody else: changes are missing.',
+    'ventia-cdc repair slot',
+  ),
+  source_standby: spec(
+    'CDC-222',
+    'timed',
+    'The source server is a stand-by, which cannot be captured.',
+    'Let VENTIA_SOURCE_URL lead to the primary; the service tries again by itself.',
+  ),
+  source_key: spec(
+    'CDC-223',
+    'manual',
+    'The key column of a table is not unique by itself: rows would take the place of others.',
+    'CREATE UNIQUE INDEX CONCURRENTLY on the key column, or correct the key in the contract.',
+  ),
 
   // 3xx: Kafka
   kafka_unreachable: spec(
