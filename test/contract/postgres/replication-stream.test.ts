@@ -1,5 +1,10 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { Client } from 'pg';
 import { CdcError } from '../../../src/core/errors';
+import { choosePorts } from '../../../src/dev/stack/ports';
+import { startPostgres } from '../../../src/dev/stack/postgres';
 import { createSource, openStream, Recorder, type Source, startRecording } from '../../support/replication';
 import { createDatabase, uniqueName } from '../../support/stack';
 import { eventually } from '../../support/wait';
@@ -396,6 +401,35 @@ describe('a publication that is not there', () => {
     expect(recorder.keepalives.every((walEnd) => walEnd <= before)).toBe(true);
     await stream.stop();
     expect(await source.confirmedFlush()).toBe(before);
+  });
+});
+
+describe('a slot whose WAL was removed (F10)', () => {
+  test('ends a running stream, and a new one does not begin', async () => {
+    const dir = await mkdtemp(join(tmpdir(), 'ventia-cdc-lost-'));
+    const { port } = await choosePorts({ port: 0 });
+    const server = await startPostgres({ dir, port, settings: { max_slot_wal_keep_size: '1MB' } });
+    const client = new Client({ connectionString: server.url });
+    client.on('error', () => {});
+    await client.connect();
+    try {
+      await client.query(`${SCHEMA}; CREATE PUBLICATION captured FOR TABLE t`);
+      await client.query(`SELECT pg_create_logical_replication_slot('s', 'pgoutput')`);
+      const own = { ...source, url: server.url, slot: 's' };
+      const { stream, recorder } = await startRecording(own);
+      await eventually(async () => {
+        await client.query(`SELECT pg_logical_emit_message(false, 'p', 'x'), pg_switch_wal()`);
+        await client.query('CHECKPOINT');
+        return recorder.ends.length > 0;
+      });
+      expect(recorder.ends).toMatchObject([{ kind: 'stream_broken' }]);
+      await stream.stop();
+      await expect(startRecording(own)).rejects.toMatchObject({ kind: 'slot_lost', retry: 'manual' });
+    } finally {
+      await client.end();
+      await server.stop();
+      await rm(dir, { recursive: true, force: true });
+    }
   });
 });
 
