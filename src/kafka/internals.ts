@@ -125,6 +125,7 @@ export interface Cluster {
   /** Rejects when one does not exist; then none is added. */
   addMultipleTargetTopics(topics: readonly string[]): Promise<void>;
   findBroker(o: { nodeId: number }): Promise<Broker>;
+  findGroupCoordinator(o: { groupId: string }): Promise<Broker>;
   findTopicPartitionMetadata(topic: string): readonly PartitionMetadata[];
   fetchTopicsOffset(
     topics: readonly (TopicsOf<{ partition: number }> & { fromBeginning: boolean })[],
@@ -141,7 +142,7 @@ export interface KafkajsLogger {
 }
 
 export interface Emitter {
-  addListener(event: string, listener: (event: { payload: unknown }) => void): () => void;
+  addListener(event: string, listener: (event: { readonly payload: unknown }) => void): () => void;
   emit(event: string, payload: unknown): void;
 }
 

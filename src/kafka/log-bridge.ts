@@ -14,7 +14,7 @@ const FIELDS = ['broker', 'groupId', 'topic', 'partition', 'nodeId', 'error', 'r
 export function bridgeLog(log: Logger): KafkajsLogger {
   const write = ({ namespace, log: line }: KafkajsLogLine) => {
     const fields: Record<string, unknown> = { kafkajs: namespace };
-    for (const name of FIELDS) if (line[name] !== undefined) fields[name] = line[name];
+    for (const name of FIELDS) if (typeof line[name] !== 'object') fields[name] = line[name];
     log.debug(fields, line.message);
   };
   return createKafkajsLogger({ level: WARN, logCreator: () => write });
