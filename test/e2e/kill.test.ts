@@ -10,6 +10,18 @@ jest.setTimeout(120_000);
 const SEED = Number(process.env.KILL_SEED ?? Date.now() % 1_000_000);
 const KILLS = 6;
 
+/** Without what chance or the clock chose: ids and times of writing. */
+const MESSAGING = {
+  accounts: `SELECT a.ventia_tenant_id, a.name, a.status, a.created_at, array_agg(l.title ORDER BY l.title) AS labels
+    FROM messaging.accounts a JOIN messaging.labels l ON l.account_id = a.id GROUP BY a.id ORDER BY 1`,
+  contacts: `SELECT a.ventia_tenant_id, c.email, c.phone_number, c.name, c.contact_type, c.custom_attributes, c.created_at
+    FROM messaging.contacts c JOIN messaging.accounts a ON a.id = c.account_id ORDER BY 1, 2, 3, 4`,
+  'facts of orders': `SELECT f.order_id, f.tenant_id, f.phone, f.email, f.name, f.customer_id, f.status, f.deleted, f.parked,
+           c.email AS contact_email, c.phone_number AS contact_phone
+    FROM cdc.order_fact f LEFT JOIN messaging.contacts c ON c.id::text = f.contact_id ORDER BY 1`,
+  conflicts: 'SELECT order_id, field, reason FROM cdc.conflict ORDER BY 1, 2, 3',
+} as const;
+
 /**
  * Two pipelines read one source. The process of the first is killed again and again while clients write; the second is left
  * alone and shows what should have come out.
@@ -99,18 +111,6 @@ describe(`kill -9 at random moments (KILL_SEED=${SEED})`, () => {
     },
   );
 });
-
-/** Without what chance or the clock chose: ids and times of writing. */
-const MESSAGING = {
-  accounts: `SELECT a.ventia_tenant_id, a.name, a.status, a.created_at, array_agg(l.title ORDER BY l.title) AS labels
-    FROM messaging.accounts a JOIN messaging.labels l ON l.account_id = a.id GROUP BY a.id ORDER BY 1`,
-  contacts: `SELECT a.ventia_tenant_id, c.email, c.phone_number, c.name, c.contact_type, c.custom_attributes, c.created_at
-    FROM messaging.contacts c JOIN messaging.accounts a ON a.id = c.account_id ORDER BY 1, 2, 3, 4`,
-  'facts of orders': `SELECT f.order_id, f.tenant_id, f.phone, f.email, f.name, f.customer_id, f.status, f.deleted, f.parked,
-           c.email AS contact_email, c.phone_number AS contact_phone
-    FROM cdc.order_fact f LEFT JOIN messaging.contacts c ON c.id::text = f.contact_id ORDER BY 1`,
-  conflicts: 'SELECT order_id, field, reason FROM cdc.conflict ORDER BY 1, 2, 3',
-} as const;
 
 /** Rows from before the start. Each of these orders is one person's, so it may move from tenant to tenant without touching others. */
 function fill(client: Parameters<typeof VentiaRows.open>[0]) {

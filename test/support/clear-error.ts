@@ -1,7 +1,8 @@
 import type { Finished, RunningService } from './service';
 
 const STACK_TRACE = /^\s+at |\\n\s+at /m;
-const CREDENTIALS = /\w:\/\/[^\s"':/@]*:(?!\[redacted\])[^\s"]*@/;
+/** The passwords of the test servers, in a URL. */
+const CREDENTIALS = /:(?:postgres|ventia_(?:capture|sink)_\w+)@/;
 
 /** A command's one error: code, what and fix, and nothing else. */
 export function expectClearError({ stdout, stderr }: Finished, code: string): void {
