@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import type { Environment } from '../config/settings';
 import { openDatabase } from '../postgres/database';
 import { connectorsFor } from './connectors';
@@ -19,6 +19,8 @@ export interface DevRunOptions {
   /** The shop's actions per second. */
   readonly rate: number;
   readonly reset: boolean;
+  /** Holds `cache`, what was fetched, and for each profile its data and logs. */
+  readonly home: string;
 }
 
 export interface DevService extends ServiceState {
@@ -38,11 +40,10 @@ export interface DevRunDeps {
 
 const USUAL_HTTP_PORT = 8083;
 
-/** The whole pipeline on this machine until the signal aborts. Data stay in `.dev/<profile>`, what was fetched in `.dev/cache`. */
+/** The whole pipeline on this machine until the signal aborts. */
 export async function runDev(options: DevRunOptions, deps: DevRunDeps): Promise<void> {
-  const { profile } = options;
+  const { profile, home } = options;
   const { signal, out } = deps;
-  const home = resolve('.dev');
   const dir = join(home, profile);
   const startedMs = performance.now();
   const progress = (line: string) => {
@@ -73,7 +74,7 @@ export async function runDev(options: DevRunOptions, deps: DevRunDeps): Promise<
     hide();
     out.write(`${renderPlainLine(meter.view())}\n`);
   } finally {
-    if (toStop.length > 0) progress('stopping; the data stay in .dev');
+    if (toStop.length > 0) progress(`stopping; the data stay in ${dir}`);
     await stopAll(toStop.reverse());
   }
 }
@@ -112,7 +113,7 @@ function environment(
     SCHEMA_REGISTRY_URL: stack.registry.url,
     HTTP_PORT: String(http),
     CONNECTORS_DIR: connectors,
-    PRIVACY_KEY: 'only for this development stack, never elsewhere',
+    PRIVACY_KEY: 'only-for-this-development-stack-never-elsewhere',
   };
 }
 

@@ -1,4 +1,5 @@
 import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -33,12 +34,12 @@ async function javaVersion(java: string): Promise<number | undefined> {
   }
 }
 
-/** Folder with Kafka's jars and command-line tools, fetched by Maven into `cache` when it is not there yet (54 MB). */
+/** Folder with Kafka's jars and command-line tools, fetched by Maven into `cache` when it is not there yet. */
 export async function kafkaLibs(cache: string, progress: Progress): Promise<string> {
-  return once(join(cache, `kafka-${KAFKA}`), async (folder) => {
+  return fillOnce(join(cache, `kafka-${KAFKA}`), async (folder) => {
     const pom = join(folder, 'pom.xml');
     writeFileSync(pom, POM);
-    await maven(`Kafka ${KAFKA}`, progress, [
+    await maven(`Kafka ${KAFKA} (54 MB)`, progress, [
       '-f',
       pom,
       'dependency:copy-dependencies',
@@ -48,10 +49,10 @@ export async function kafkaLibs(cache: string, progress: Progress): Promise<stri
   });
 }
 
-/** Folder with the registry's runner jar, fetched by Maven into `cache` when it is not there yet (142 MB). */
+/** Folder with the registry's runner jar, fetched by Maven into `cache` when it is not there yet. */
 export async function registryHome(cache: string, progress: Progress): Promise<string> {
-  return once(join(cache, `apicurio-${APICURIO}`), async (folder) => {
-    await maven(`the schema registry ${APICURIO}`, progress, [
+  return fillOnce(join(cache, `apicurio-${APICURIO}`), async (folder) => {
+    await maven(`the schema registry ${APICURIO} (142 MB)`, progress, [
       'dependency:copy',
       `-Dartifact=io.apicurio:apicurio-registry-app:${APICURIO}:tar.gz:all`,
       `-DoutputDirectory=${folder}`,
@@ -65,7 +66,7 @@ export async function registryHome(cache: string, progress: Progress): Promise<s
 export const REGISTRY_JAR = `apicurio-registry-app-${APICURIO}-runner.jar`;
 
 /** Fills a folder beside its place and moves it there when it is whole; of two that do so at once the first wins. */
-async function once(target: string, fill: (folder: string) => Promise<void>): Promise<string> {
+async function fillOnce(target: string, fill: (folder: string) => Promise<void>): Promise<string> {
   if (existsSync(target)) return target;
   const folder = `${target}.${process.pid}`;
   mkdirSync(folder, { recursive: true });
@@ -79,22 +80,25 @@ async function once(target: string, fill: (folder: string) => Promise<void>): Pr
 }
 
 async function maven(what: string, progress: Progress, args: readonly string[]): Promise<void> {
-  if (findProgram('mvn') === undefined) {
+  const mvn = findProgram('mvn');
+  if (mvn === undefined) {
     throw new CdcError('tool_missing', `fetching ${what} needs Maven, and no mvn is on the PATH`, {
       fix: 'Install it (Debian: apt-get install maven), or use docker compose up.',
     });
   }
   progress(`fetching ${what}`);
-  const child = spawn('mvn', ['-B', '-Dstyle.color=never', ...args], { stdio: ['ignore', 'pipe', 'ignore'] });
-  const errors: string[] = [];
+  const child = spawn(mvn, ['-B', '-Dstyle.color=never', ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
+  const ended = once(child, 'close') as Promise<[code: number | null]>;
+  const complaints: string[] = [];
   let files = 0;
-  for await (const line of createInterface({ input: child.stdout })) {
-    if (line.startsWith('[ERROR]')) errors.push(line);
-    if (/^(\[INFO\] )?Downloaded from .*\.(jar|gz)/.test(line)) progress(`fetching ${what}: ${++files} files`);
-  }
-  const code = child.exitCode ?? (await new Promise((resolve) => child.once('exit', resolve)));
+  createInterface({ input: child.stderr }).on('line', (line) => complaints.push(line));
+  createInterface({ input: child.stdout }).on('line', (line) => {
+    if (line.startsWith('[ERROR]')) complaints.push(line);
+    if (/^(\[INFO\] )?Downloaded from /.test(line) && ++files % 50 === 0) progress(`${files} files so far`);
+  });
+  const [code] = await ended;
   if (code !== 0) {
-    throw new CdcError('stack_failed', `Maven could not fetch ${what}\n${errors.slice(0, 3).join('\n')}`, {
+    throw new CdcError('stack_failed', `Maven could not fetch ${what}\n${complaints.slice(0, 3).join('\n')}`, {
       fix: 'Check the network and Maven settings and try again, or use docker compose up.',
     });
   }

@@ -6,9 +6,9 @@ import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { Kafka, logLevel } from 'kafkajs';
 import type { Sql } from '../../../src/core/ports/sql';
-import { kafkaLibs, requireJava } from '../../../src/dev/stack/download';
 import { ANY_PORTS, type StackOptions, startStack } from '../../../src/dev/stack/stack';
 import { openDatabase } from '../../../src/postgres/database';
+import { processesNaming } from '../../support/processes';
 import { eventually } from '../../support/wait';
 
 /** One folder of data through its life: each test goes on where the one before it ended. */
@@ -28,12 +28,12 @@ test('kill -9 of the parent leaves no process behind', async () => {
   const [line] = await once(createInterface({ input: parent.stdout }), 'line');
   const held = JSON.parse(line) as { pids: number[] } & Addresses;
   await writeEverywhere(held);
-  expect(processesInFolder()).toEqual(expect.arrayContaining(held.pids));
+  expect(processesNaming(dir)).toEqual(expect.arrayContaining(held.pids));
 
   parent.kill('SIGKILL');
   await once(parent, 'exit');
 
-  await eventually(() => processesInFolder().length === 0, { timeoutMs: 15_000 });
+  await eventually(() => processesNaming(dir).length === 0, { timeoutMs: 15_000 });
 });
 
 test('starts again within 12 seconds, on other ports, with everything there, also after kill -9 of every server', async () => {
@@ -51,13 +51,13 @@ test('starts again within 12 seconds, on other ports, with everything there, als
   }).finally(() => second.stop());
 
   expect(found).toEqual(WRITTEN);
-  expect(processesInFolder()).toEqual([]);
+  expect(processesNaming(dir)).toEqual([]);
   expect(tookMs).toBeLessThan(12_000);
 });
 
 test('is refused while another process runs it on the same data', async () => {
   const other = spawn(process.execPath, ['-e', 'setTimeout(() => {}, 60000)', dir], { stdio: 'ignore' });
-  await eventually(() => processesInFolder().includes(other.pid!));
+  await eventually(() => processesNaming(dir).includes(other.pid!));
   writeFileSync(join(dir, 'owner'), `${other.pid}\n${readFileSync(`/proc/${other.pid}/cmdline`, 'latin1')}`);
 
   await expect(start()).rejects.toMatchObject({
@@ -75,7 +75,7 @@ test('one server that does not start is reported with its log, and the others ar
     message: expect.stringMatching(/postgres ended while starting\n.*wal_level/s),
     fix: expect.stringContaining(join(dir, 'postgres', 'postgres.log')),
   });
-  expect(processesInFolder()).toEqual([]);
+  expect(processesNaming(dir)).toEqual([]);
 });
 
 test('reset forgets the data', async () => {
@@ -88,35 +88,50 @@ test('reset forgets the data', async () => {
   await expect(reading.finally(() => stack.stop())).rejects.toThrow('"kept" does not exist');
 });
 
-test('Java or Maven missing is said with the package to install', async () => {
+describe('with other programs on the PATH', () => {
+  const bin = join(dir, 'bin');
   const path = process.env.PATH;
-  process.env.PATH = '';
-  try {
-    await expect(requireJava()).rejects.toMatchObject({
+  beforeEach(() => {
+    mkdirSync(bin, { recursive: true });
+    process.env.PATH = bin;
+  });
+  afterEach(() => {
+    process.env.PATH = path;
+    rmSync(bin, { recursive: true });
+  });
+  const program = (name: string, script: string) =>
+    writeFileSync(join(bin, name), `#!/bin/sh\n${script}\n`, { mode: 0o755 });
+
+  test('no Java: one sentence that names the package', async () => {
+    await expect(start()).rejects.toMatchObject({
       kind: 'tool_missing',
       message: expect.stringContaining('no Java is on the PATH'),
       fix: expect.stringMatching(/openjdk-17-jre-headless.*docker compose/),
     });
-    await expect(kafkaLibs(join(dir, 'empty'), () => {})).rejects.toMatchObject({
+  });
+
+  test('a Java that is too old', async () => {
+    program('java', 'echo \'openjdk version "1.8.0_392"\' >&2');
+    await expect(start()).rejects.toThrow('the Java on the PATH is version 8');
+  });
+
+  test('no Maven: one sentence that names the package', async () => {
+    program('java', 'echo \'openjdk version "17.0.15" 2025-04-15\' >&2');
+    await expect(start({ cache: join(dir, 'empty') })).rejects.toMatchObject({
       kind: 'tool_missing',
       fix: expect.stringMatching(/apt-get install maven.*docker compose/),
     });
-  } finally {
-    process.env.PATH = path;
-  }
-});
+  });
 
-test('a Java that is too old is said too', async () => {
-  const path = process.env.PATH;
-  const bin = join(dir, 'bin');
-  mkdirSync(bin, { recursive: true });
-  writeFileSync(join(bin, 'java'), '#!/bin/sh\necho \'openjdk version "1.8.0_392"\' >&2\n', { mode: 0o755 });
-  process.env.PATH = bin;
-  try {
-    await expect(requireJava()).rejects.toThrow('the Java on the PATH is version 8');
-  } finally {
-    process.env.PATH = path;
-  }
+  test('a Maven that fails leaves nothing half fetched', async () => {
+    program('java', 'echo \'openjdk version "21.0.1" 2025-04-15\' >&2');
+    program('mvn', 'echo "[ERROR] no such artifact"; exit 1');
+    await expect(start({ cache: join(dir, 'empty') })).rejects.toMatchObject({
+      kind: 'stack_failed',
+      message: expect.stringContaining('no such artifact'),
+    });
+    expect(readdirSync(join(dir, 'empty'))).toEqual([]);
+  });
 });
 
 interface Addresses {
@@ -165,17 +180,3 @@ async function inDatabase<T>(url: string, work: (db: Sql) => Promise<T>): Promis
 }
 
 const kafkaClient = (broker: string) => new Kafka({ brokers: [broker], logLevel: logLevel.NOTHING });
-
-/** Whoever started them: every server has its folder in its command line. */
-function processesInFolder(): number[] {
-  return readdirSync('/proc')
-    .filter((entry) => /^\d+$/.test(entry))
-    .filter((pid) => {
-      try {
-        return readFileSync(`/proc/${pid}/cmdline`, 'latin1').includes(dir);
-      } catch {
-        return false;
-      }
-    })
-    .map(Number);
-}
