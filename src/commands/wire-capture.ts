@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { type Contract, readContracts } from '../avro/contract';
+import { type Contract, KEY_COLUMN, readContracts } from '../avro/contract';
 import { ChangeDecoder } from '../avro/decoder';
 import { createEncoderFactory } from '../avro/encoder-factory';
 import { chooseProfile } from '../avro/profile';
@@ -8,7 +8,6 @@ import { lookupSubjects } from '../avro/subjects';
 import type { SourceConfig } from '../config/connector';
 import { needed, type Settings } from '../config/settings';
 import { CdcError } from '../core/errors';
-import { parseLsn } from '../core/lsn';
 import type { Logger } from '../core/ports/log';
 import type { SourceQueries } from '../core/ports/source';
 import { READY } from '../core/readiness';
@@ -20,6 +19,8 @@ import { type CaptureOptions, runCapture } from '../pipeline/capture';
 import type { Life } from '../pipeline/supervisor';
 import { openDatabase } from '../postgres/database';
 import { PgoutputDecoder } from '../postgres/pgoutput';
+import { inspectSource } from '../postgres/preflight';
+import type { ExpectedSource } from '../postgres/source-catalog';
 import { openSourceQueries } from '../postgres/source-queries';
 import { createReplicationStream } from '../postgres/stream';
 import { CONTRACTS_FOLDER } from './paths';
@@ -40,18 +41,12 @@ export function captureLife(
     const database = openDatabase(url, 'source', { applicationName });
     try {
       const contracts = await withQueries(url, applicationName, (queries) => contractsFor(config, queries));
+      const expected = expectedSource(config, contracts, stats.fences > 0);
       const decoder = new ChangeDecoder(registry);
       await runCapture(
         optionsOf(config),
         {
-          inspect: async () => {
-            const [row] = await database.query<{ sys: string; tl: number; c: string }>(
-              `SELECT (SELECT system_identifier::text FROM pg_control_system()) sys, (SELECT timeline_id FROM pg_control_checkpoint()) tl, confirmed_flush_lsn::text c FROM pg_replication_slots WHERE slot_name = $1`,
-              [config.slotName],
-            );
-            if (!row) throw new CdcError('slot_not_created', 'no slot');
-            return { systemId: row.sys, timeline: row.tl, confirmedLsn: parseLsn(row.c) };
-          },
+          inspect: () => inspectSource(database, expected),
           openStream: (confirmed) =>
             createReplicationStream({
               url,
@@ -117,6 +112,28 @@ async function describeAll(config: SourceConfig, queries: SourceQueries): Promis
       return relation;
     }),
   );
+}
+
+/** What the source must be like. `captured`: changes were captured before, so a missing slot is a loss. */
+export function expectedSource(
+  config: SourceConfig,
+  contracts: readonly Contract[],
+  captured: boolean,
+): ExpectedSource {
+  return {
+    tables: contracts.map(({ schema, table, fields, tenantColumn }) => ({
+      schema,
+      table,
+      columns: fields.map(({ name, optional }) => ({ name, required: !optional })),
+      keyColumn: KEY_COLUMN,
+      tenantColumn,
+    })),
+    publication: config.publicationName,
+    slot: config.slotName,
+    captured,
+    confirmedAtMost: null,
+    role: null,
+  };
 }
 
 export async function withQueries<T>(
