@@ -11,7 +11,8 @@ import type { Rules } from '../../src/messaging/decide/rules';
 import { rememberingPhoneNormalizer } from '../../src/messaging/normalize/phone';
 import { DEFAULT_NORMALIZATION } from '../../src/messaging/normalize/settings';
 import { openDatabase } from '../../src/postgres/database';
-import { createDemoDatabases } from './databases';
+import { createDemoDatabases, createTestRole } from './databases';
+import { eventually } from './wait';
 
 export const RULES: Rules = {
   ...DEFAULT_NORMALIZATION,
@@ -23,10 +24,12 @@ export const RULES: Rules = {
 
 const LEDGER = join(__dirname, '../../schemas/sql/ledger/001_ledger.sql');
 
-/** Messaging's database with the ledger, both sinks, and a connection to play the application with. */
+/**
+ * Messaging's database with the ledger, both sinks with the rights of their role and no others, and a connection to play the
+ * application with.
+ */
 export interface SinkWorld {
   readonly profile: Profile;
-  readonly url: string;
   /** Schema of messaging's tables. */
   readonly schema: string;
   readonly database: Database;
@@ -41,20 +44,19 @@ export interface SinkWorld {
 
 export async function openSinks(profile: Profile, prepare = ''): Promise<SinkWorld> {
   const databases = await createDemoDatabases(profile);
-  const { messagingUrl: url } = databases;
   const schema = databases.schemas.messaging;
-  const client = new Client({ connectionString: url });
+  const client = new Client({ connectionString: databases.messagingUrl });
   await client.connect();
   await client.query(await readFile(LEDGER, 'utf8'));
+  const role = await createTestRole(databases, 'ventia_sink');
   await client.query(`SET search_path = ${schema}, cdc; SET TimeZone = 'UTC'; ${prepare}`);
-  const database = openDatabase(url, 'messaging', { applicationName: 'sink-test' });
+  const database = openDatabase(role.url, 'messaging', { applicationName: 'sink-test' });
   const sinksWith = async (rules: Partial<Rules>) => {
     const dependencies = { database, catalog: await readCatalog(database, schema), rules: { ...RULES, ...rules } };
     return { accounts: createAccountsSink(dependencies), contacts: createContactsSink(dependencies) };
   };
   return {
     profile,
-    url,
     schema,
     database,
     ...(await sinksWith({})),
@@ -64,9 +66,21 @@ export async function openSinks(profile: Profile, prepare = ''): Promise<SinkWor
     close: async () => {
       await client.end();
       await database.close();
+      await role.drop();
       await databases.drop();
     },
   };
+}
+
+/** The sinks' session waits for the lock of a transaction of the application. */
+export async function untilSinkWaits(world: SinkWorld): Promise<void> {
+  await eventually(async () => {
+    const waiting = await world.rows(
+      `SELECT FROM pg_stat_activity
+       WHERE application_name = 'sink-test' AND wait_event_type = 'Lock' AND datname = current_database()`,
+    );
+    return waiting.length > 0;
+  });
 }
 
 /** Every row of both schemas with its xmin and ctid, checkpoints excepted: equal when nothing was written. */
