@@ -129,10 +129,12 @@ function commandsToTry(
           { label: 'ventia', command: `psql ${sourceAdminUrl}` },
           { label: 'messages', command: `psql ${messagingAdminUrl}` },
         ];
-  const avro = `-s avro -r ${registry.url}`;
+  // Debian's kcat is built without Avro: it shows that the records come, the registry what is in them.
+  const format = `-f 'partition=%p,offset=%o,ms=%T,bytes=%S\\n'`;
   return [
     ...databases,
-    { label: 'records', command: `kcat -b ${kafka.brokers} -t ventia.orders -C -o -3 -e ${avro}` },
+    { label: 'records', command: `kcat -b ${kafka.brokers} -t ventia.orders -C -o -3 -e -q ${format}` },
+    { label: 'schema', command: `curl ${registry.url}/subjects/ventia.orders-value/versions/latest` },
     { label: 'ready?', command: `curl http://127.0.0.1:${http}/ready` },
     { label: 'metrics', command: `curl http://127.0.0.1:${http}/metrics` },
     { label: 'end', command: 'Ctrl-C' },
