@@ -94,8 +94,14 @@ export interface Broker {
     groupId: string;
     topics: readonly TopicsOf<{ partition: number }>[];
   }): Promise<{ responses: { topic: string; partitions: { partition: number; offset: string }[] }[] }>;
+  offsetCommit(o: {
+    groupId: string;
+    memberId: string;
+    groupGenerationId: number;
+    topics: readonly TopicsOf<{ partition: number; offset: string }>[];
+  }): Promise<unknown>;
   describeConfigs(o: {
-    resources: readonly { type: number; name: string; configNames?: readonly string[] }[];
+    resources: readonly { type: number; name: string }[];
   }): Promise<{ resources: { resourceName: string; configEntries: ConfigEntry[] }[] }>;
 }
 
@@ -119,8 +125,9 @@ export interface Cluster {
     readonly seedBroker: Broker | undefined;
     findConnectedBroker(): Promise<Broker>;
   };
+  /** Whose metadata are loaded. */
+  readonly targetTopics: Set<string>;
   connect(): Promise<void>;
-  disconnect(): Promise<void>;
   refreshMetadata(): Promise<void>;
   /** Rejects when one does not exist; then none is added. */
   addMultipleTargetTopics(topics: readonly string[]): Promise<void>;
@@ -181,7 +188,7 @@ export interface OffsetManager {
   readonly generationId: number;
   readonly memberId: string;
   readonly instrumentationEmitter: Emitter;
-  getCoordinator(): Promise<{ offsetCommit(o: object): Promise<unknown> }>;
+  getCoordinator(): Promise<Broker>;
   clearOffsets(o: { topic: string; partition: number }): void;
   setDefaultOffset(o: { topic: string; partition: number }): Promise<void>;
 }

@@ -27,9 +27,13 @@ export async function listSpans(cluster: Cluster, topics: readonly TopicPartitio
     listOffsets(cluster, partitions, LATEST),
   ]);
   return partitions.map(({ topic, partition }) => {
-    const key = `${topic}/${partition}`;
+    const key = partitionKey(topic, partition);
     return { topic, partition, start: starts.get(key)!, end: ends.get(key)! };
   });
+}
+
+export function partitionKey(topic: string, partition: number): string {
+  return `${topic}/${partition}`;
 }
 
 interface TopicPartition {
@@ -37,7 +41,8 @@ interface TopicPartition {
   readonly partition: number;
 }
 
-async function listOffsets(
+/** By {@link partitionKey}; of a time in milliseconds the first offset that is not older, -1 = none. */
+export async function listOffsets(
   cluster: Cluster,
   partitions: readonly TopicPartition[],
   timestamp: number,
@@ -51,7 +56,7 @@ async function listOffsets(
     }));
     const { responses } = await broker.listOffsets({ isolationLevel: READ_UNCOMMITTED, topics });
     for (const { topic, partitions } of responses)
-      for (const { partition, offset } of partitions) found.set(`${topic}/${partition}`, BigInt(offset));
+      for (const { partition, offset } of partitions) found.set(partitionKey(topic, partition), BigInt(offset));
   };
   await Promise.all([...groupBy(partitions, (partition) => leaderOf(cluster, partition))].map(ask));
   return found;

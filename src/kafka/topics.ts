@@ -3,41 +3,68 @@ import type { TopicPartitions } from '../core/ports/topics';
 import { toKafkaError } from './errors';
 import type { Cluster } from './internals';
 
-/** Kafka's resource type of topics. */
+/** Kafka's number for resources that are topics, and for settings that were made on the topic itself. */
 export const TOPIC_RESOURCE = 2;
+const SET_ON_TOPIC = 1;
 
-/** Loads the metadata of those that exist; the others are left out. One request a topic, because a missing one fails all. */
+export interface TopicSetting {
+  readonly value: string;
+  /** Set on the topic itself, not the broker's default. */
+  readonly own: boolean;
+}
+
+/**
+ * Loads the metadata of those topics that exist, and of no others; one request a topic, because a missing one fails all.
+ * For one caller at a time.
+ */
 export async function findTopics(cluster: Cluster, names: readonly string[]): Promise<TopicPartitions[]> {
-  const found: TopicPartitions[] = [];
+  const found: string[] = [];
+  cluster.targetTopics.clear();
   for (const name of names) {
     try {
       await cluster.addMultipleTargetTopics([name]);
+      found.push(name);
     } catch (error) {
       const trouble = toKafkaError(error);
-      if (trouble.kind === 'topic_missing') continue;
-      throw trouble;
+      if (trouble.kind !== 'topic_missing') throw trouble;
     }
-    found.push({ name, partitions: cluster.findTopicPartitionMetadata(name).length });
   }
-  return found;
+  return found.map((name) => ({ name, partitions: cluster.findTopicPartitionMetadata(name).length }));
 }
 
-const LIMIT = 'max.message.bytes';
+/** Rejects with topic_missing for the first of `names` that is not among the `topics` found. */
+export function needTopics(topics: readonly TopicPartitions[], names: readonly string[]): void {
+  for (const name of names)
+    if (!topics.some((topic) => topic.name === name))
+      throw new CdcError('topic_missing', `topic ${name} does not exist`);
+}
 
-/** Size of the largest record batch each topic takes. */
-export async function readMaxBatchBytes(
+/** Settings in force, by topic and name. */
+export async function readTopicSettings(
   cluster: Cluster,
   topics: readonly TopicPartitions[],
-): Promise<Map<string, number>> {
+): Promise<Map<string, ReadonlyMap<string, TopicSetting>>> {
+  if (topics.length === 0) return new Map();
   const broker = await cluster.brokerPool.findConnectedBroker();
   const { resources } = await broker.describeConfigs({
-    resources: topics.map(({ name }) => ({ type: TOPIC_RESOURCE, name, configNames: [LIMIT] })),
+    resources: topics.map(({ name }) => ({ type: TOPIC_RESOURCE, name })),
   });
   return new Map(
-    resources.map(({ resourceName, configEntries }) => {
-      const value = configEntries.find(({ configName }) => configName === LIMIT)?.configValue;
-      if (!value) throw new CdcError('topic_settings', `topic ${resourceName} tells no ${LIMIT}`);
-      return [resourceName, Number(value)];
-    }),
+    resources.map(({ resourceName, configEntries }) => [
+      resourceName,
+      new Map(
+        configEntries.map(({ configName, configValue, configSource }) => [
+          configName,
+          { value: configValue ?? '', own: configSource === SET_ON_TOPIC },
+        ]),
+      ),
+    ]),
   );
+}
+
+/** Size of the largest record batch each topic takes, bytes. */
+export function maxBatchBytes(settings: ReadonlyMap<string, TopicSetting>): number {
+  const value = settings.get('max.message.bytes')?.value;
+  if (!value) throw new CdcError('topic_settings', 'Kafka tells no max.message.bytes');
+  return Number(value);
 }

@@ -10,9 +10,9 @@ import type { FetchedRecord } from './fetch-response';
 import type { Cluster } from './internals';
 import { PartitionedBatch } from './outgoing-batch';
 import { nextSequence, type ProducerIdentity } from './record-batch';
-import { type LogSpan, listSpans, runScans, type Scan } from './scan';
+import { type LogSpan, listSpans, partitionKey, runScans, type Scan } from './scan';
 import { positionOf, scanState, scanTail } from './tails';
-import { findTopics, readMaxBatchBytes } from './topics';
+import { findTopics, maxBatchBytes, needTopics, readTopicSettings } from './topics';
 
 export interface TopicWriterOptions {
   readonly access: KafkaAccess;
@@ -65,10 +65,9 @@ export async function openTopicWriter(options: TopicWriterOptions): Promise<Topi
 async function open(link: KafkaLink, options: TopicWriterOptions): Promise<TopicWriter> {
   const { cluster } = link;
   const topics = await findTopics(cluster, [...options.topics, options.stateTopic, options.deadLetterTopic]);
-  for (const name of options.topics)
-    if (!topics.some((topic) => topic.name === name))
-      throw new CdcError('topic_missing', `topic ${name} does not exist`);
-  const limits = await readMaxBatchBytes(cluster, topics);
+  needTopics(topics, options.topics);
+  const settings = await readTopicSettings(cluster, topics);
+  const limits = new Map([...settings].map(([topic, ofTopic]) => [topic, maxBatchBytes(ofTopic)]));
 
   const coordinator = new TransactionCoordinator(cluster, options.transactionalId, OPEN_TIMEOUT_MS);
   const identity = await coordinator.raise(topics);
@@ -95,7 +94,7 @@ async function readBehind(
       return;
     }
     const record = yield* scanTail(span, fence);
-    if (record) records.set(keyOf(span.topic, span.partition), record);
+    if (record) records.set(partitionKey(span.topic, span.partition), record);
   }
   const scans = spans.map((span) => {
     const { topic, partition } = span;
@@ -128,7 +127,7 @@ class FencedWriter implements TopicWriter {
   }
 
   tail(topic: string, partition: number): Position | null {
-    return this.tails.get(keyOf(topic, partition)) ?? null;
+    return this.tails.get(partitionKey(topic, partition)) ?? null;
   }
 
   newBatch(): OutgoingBatch {
@@ -144,10 +143,13 @@ class FencedWriter implements TopicWriter {
   async flush(batch: OutgoingBatch): Promise<void> {
     if (!(batch instanceof PartitionedBatch)) throw new TypeError('a batch of another writer');
     await this.alive(async () => {
-      const parts = batch.finish(this.identity, (topic, partition) => this.sequences.get(keyOf(topic, partition)) ?? 0);
+      const parts = batch.finish(
+        this.identity,
+        (topic, partition) => this.sequences.get(partitionKey(topic, partition)) ?? 0,
+      );
       await deliver(this.link.cluster, parts, this.limits);
       for (const { topic, partition, records } of parts) {
-        const key = keyOf(topic, partition);
+        const key = partitionKey(topic, partition);
         this.sequences.set(key, nextSequence(this.sequences.get(key) ?? 0, records));
       }
     });
@@ -178,8 +180,4 @@ class FencedWriter implements TopicWriter {
       throw this.dead;
     }
   }
-}
-
-function keyOf(topic: string, partition: number): string {
-  return `${topic}/${partition}`;
 }
