@@ -1,6 +1,7 @@
 import { type Schema, Type, types } from 'avsc';
 import { type Contract, parseContract } from '../../src/avro/contract';
 import { createEncoderFactory } from '../../src/avro/encoder-factory';
+import { CdcError } from '../../src/core/errors';
 import type { RowEncoder, TransactionStamp } from '../../src/core/ports/encoding';
 import { Slab } from '../../src/core/slab';
 import {
@@ -187,4 +188,13 @@ export function expectedSource(stamp: TransactionStamp, seq: number, lsn: bigint
     seq: BigInt(seq),
     epoch: stamp.epoch,
   };
+}
+
+/** `kind: message` of the CdcError that the work throws. */
+export function errorOf(work: () => unknown): string {
+  try {
+    return `no error: ${work()}`;
+  } catch (error) {
+    return error instanceof CdcError ? `${error.kind}: ${error.message}` : String(error);
+  }
 }
