@@ -183,24 +183,23 @@ export class PgoutputDecoder {
 
 /** The four bytes after the tag; OIDs are unsigned. */
 function relationOid(payload: Buffer): number {
-  if (payload.length < 6) throw truncated(payload);
   return ((payload[1]! << 24) | (payload[2]! << 16) | (payload[3]! << 8) | payload[4]!) >>> 0;
 }
 
-/** Locates the columns of the tuple that begins at `at`; returns the offset after it. The hot loop: no call, no allocation. */
+/**
+ * Locates the columns of the tuple that begins at `at`; returns the offset after it. The hot loop: no call, no allocation.
+ * A byte beyond the payload reads as undefined, which is no kind of column; a length cut short is larger than what is left.
+ */
 function readTuple(payload: Buffer, at: number, tuple: Tuple): number {
   const end = payload.length;
-  if (end - at < 2) throw truncated(payload);
   const count = (payload[at]! << 8) | payload[at + 1]!;
   const { kinds, starts, ends } = tuple;
   if (count > kinds.length) throw malformed(payload);
   let p = at + 2;
   for (let i = 0; i < count; i++) {
-    if (p >= end) throw truncated(payload);
     const kind = payload[p++]!;
     kinds[i] = kind;
     if (kind === KIND_TEXT || kind === KIND_BINARY) {
-      if (end - p < 4) throw truncated(payload);
       const length = (payload[p]! << 24) | (payload[p + 1]! << 16) | (payload[p + 2]! << 8) | payload[p + 3]!;
       p += 4;
       if (length < 0 || length > end - p) throw truncated(payload);
@@ -214,8 +213,10 @@ function readTuple(payload: Buffer, at: number, tuple: Tuple): number {
   return p;
 }
 
+/** A message ends where its last part ends. */
 function finish(payload: Buffer, at: number): void {
-  if (at !== payload.length) throw trailing(payload);
+  if (at > payload.length) throw truncated(payload);
+  if (at < payload.length) throw trailing(payload);
 }
 
 function malformed(payload: Buffer): CdcError {

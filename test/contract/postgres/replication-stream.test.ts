@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Client } from 'pg';
 import { CdcError } from '../../../src/core/errors';
+import { parseLsn } from '../../../src/core/lsn';
 import { choosePorts } from '../../../src/dev/stack/ports';
 import { startPostgres } from '../../../src/dev/stack/postgres';
 import { createSource, openStream, Recorder, type Source, startRecording } from '../../support/replication';
@@ -83,12 +84,25 @@ describe('positions', () => {
       const [end] = await eventually(() => recorder.commitEnds.length > 0 && recorder.commitEnds);
       if (paused) stream.pause();
       stream.confirm(end!);
+      const begun = Date.now();
       await stream.stop();
       await stream.stop();
+      expect(Date.now() - begun).toBeLessThan(800);
       expect(await source.confirmedFlush()).toBe(end);
       expect(await source.reader()).toBeNull();
       expect(recorder.ends).toEqual([]);
     }
+  });
+
+  test('a position told too early, before the stream has begun, is not forgotten', async () => {
+    await source.sql(`INSERT INTO t VALUES (1)`);
+    const [row] = await source.sql(`SELECT pg_current_wal_lsn()::text AS lsn`);
+    const end = parseLsn(row!.lsn as string);
+    const stream = openStream(source);
+    stream.confirm(end);
+    await stream.start(new Recorder());
+    await stream.stop();
+    expect(await source.confirmedFlush()).toBe(end);
   });
 
   test('an idle publication is told how far the WAL of others has come', async () => {
@@ -216,15 +230,15 @@ describe('order and content', () => {
   });
 
   test('paused before it begins', async () => {
-    await source.sql(`INSERT INTO t VALUES (1)`);
+    await source.sql(`INSERT INTO t SELECT i, repeat('x', 200) FROM generate_series(1, 20000) i`);
     const stream = openStream(source);
     const recorder = new Recorder();
     stream.pause();
     await stream.start(recorder);
-    await source.sql(`SELECT pg_sleep(0.2)`);
-    expect(recorder.inserted).toEqual([]);
+    await source.sql(`SELECT pg_sleep(0.3)`);
+    expect(recorder.inserted.length).toBeLessThan(10_000);
     stream.resume();
-    await eventually(() => recorder.inserted.length === 1);
+    await eventually(() => recorder.inserted.length === 20_000);
     await stream.stop();
   });
 });

@@ -64,26 +64,54 @@ describe('reader', () => {
     expect(reads).toBe(read.length);
   });
 
-  test('a release by the consumer does not cut a pause short, and a pause does not undo a hold', async () => {
+  /** A reader in the middle of a pause that it made by itself. */
+  const pausing = () => {
     const socket = new PassThrough();
-    socket.on('data', () => {});
+    const read: string[] = [];
+    socket.on('data', (chunk: Buffer) => read.push(chunk.toString()));
     const reader = new GatheringReader(socket, () => {});
-    const flood = () => {
-      for (let i = 0; i < 40 && !socket.isPaused(); i++) socket.emit('data', Buffer.alloc(10));
-    };
-    flood();
+    for (let i = 0; i < 40 && !socket.isPaused(); i++) socket.emit('data', Buffer.from('x'));
     expect(socket.isPaused()).toBe(true);
-    reader.release();
-    expect(socket.isPaused()).toBe(true);
-    await settle();
-    expect(socket.isPaused()).toBe(false);
+    read.length = 0;
+    return { socket, reader, read };
+  };
 
-    flood();
-    reader.hold();
+  test('what came during a pause is read in one piece after it', async () => {
+    const { socket, read } = pausing();
+    for (const piece of ['a', 'b', 'c']) socket.write(piece);
     await settle();
-    expect(socket.isPaused()).toBe(true);
-    reader.release();
+    expect(read).toEqual(['abc']);
     expect(socket.isPaused()).toBe(false);
+  });
+
+  test('a release by the consumer does not cut a pause short', async () => {
+    const { socket, reader, read } = pausing();
+    socket.write('a');
+    reader.release();
+    expect(read).toEqual([]);
+    await settle();
+    expect(read).toEqual(['a']);
+  });
+
+  test('the end of a pause does not undo a hold', async () => {
+    const { socket, reader, read } = pausing();
+    reader.hold();
+    socket.write('a');
+    await settle();
+    expect(read).toEqual([]);
+    reader.release();
+    expect(read).toEqual(['a']);
+  });
+
+  test('a consumer who holds again at the first piece after a pause gets no second', async () => {
+    const { socket, reader, read } = pausing();
+    socket.once('data', () => reader.hold());
+    socket.write('a');
+    await settle();
+    socket.write('b');
+    await settle();
+    expect(read).toEqual(['a']);
+    expect(socket.isPaused()).toBe(true);
   });
 
   test('closed: no timer and no listener is left', async () => {

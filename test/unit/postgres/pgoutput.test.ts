@@ -19,6 +19,12 @@ import { plainMessage } from '../../support/plain-message';
 const decoder = new PgoutputDecoder();
 const decode = (frame: Buffer) => plainMessage(decoder.decode(frame));
 
+const int32 = (value: number) => {
+  const bytes = Buffer.alloc(4);
+  bytes.writeInt32BE(value);
+  return bytes;
+};
+
 const LARGEST = 0xffff_ffff_ffff_ffffn;
 /** 2026-11-24 12:00:00.123457 UTC. */
 const TIME = 1_795_521_600_123_457n;
@@ -277,6 +283,12 @@ describe('what is no message of protocol 1', () => {
     const frame = insertFrame(1, [{ text: 'ab' }]);
     frame.writeUInt32BE(length, 9);
     refused(frame);
+  });
+
+  test('a column length that leads back to a column that was read already', () => {
+    const value = Buffer.concat([Buffer.from('t'), int32(8), Buffer.alloc(3)]);
+    const back = Buffer.concat([Buffer.from('t'), int32(-5 - value.length)]);
+    refused(Buffer.concat([Buffer.from('I\0\0\0\u0001N\0\u0003t'), int32(value.length), value, back]));
   });
 
   test('more columns than a table can have', () => {
