@@ -81,7 +81,8 @@ function splitUrl(text: string): { connectionString: string; ownOptions: string 
   const url = parseUrl(text);
   const ownOptions = url.searchParams.get('options') ?? '';
   url.searchParams.delete('options');
-  if (url.searchParams.has('sslmode') && !url.searchParams.has('uselibpqcompat')) {
+  // no-verify is pg's own word.
+  if (!['no-verify', null].includes(url.searchParams.get('sslmode')) && !url.searchParams.has('uselibpqcompat')) {
     url.searchParams.set('uselibpqcompat', 'true');
   }
   return { connectionString: url.toString(), ownOptions };

@@ -1,8 +1,9 @@
 import { CdcError } from '../core/errors';
+import type { SourceInspection } from '../core/ports/source';
 import type { Sql } from '../core/ports/sql';
 import { quoteIdentifier, quoteQualified } from './identifiers';
 import { carriesIdentity, IDENTITY_NAMES, identityColumns, neededIdentity } from './replica-identity';
-import { judgeSlot } from './slot';
+import { judgeSlot, readIdentity } from './slot';
 import {
   type ExpectedSource,
   readSourceCatalog,
@@ -160,6 +161,15 @@ export async function preflight(sql: Sql, expected: ExpectedSource): Promise<Cdc
     if (error instanceof CdcError) return [error];
     throw error;
   }
+}
+
+/** What capture must know before it streams; throws the first finding. Cheap enough for every few seconds. */
+export async function inspectSource(sql: Sql, expected: ExpectedSource): Promise<SourceInspection> {
+  const catalog = await readSourceCatalog(sql, expected);
+  const [first] = judgeSource(catalog, expected);
+  if (first) throw first;
+  const { systemId, timeline } = await readIdentity(sql);
+  return { systemId, timeline, confirmedLsn: catalog.slot!.confirmedLsn! };
 }
 
 export function replicationRightMissing(role: string): CdcError {

@@ -1,6 +1,5 @@
 import { CdcError } from '../core/errors';
 import { formatLsn, type Lsn, parseLsn } from '../core/lsn';
-import type { SourceInspection } from '../core/ports/source';
 import type { Database, Sql } from '../core/ports/sql';
 import { validateReplicationName } from './identifiers';
 
@@ -143,13 +142,4 @@ export async function readIdentity(sql: Sql): Promise<SourceIdentity> {
            ('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::int AS timeline
     FROM pg_control_system()`);
   return { systemId: row!.system, timeline: row!.timeline, walLsn: parseLsn(row!.wal) };
-}
-
-/** Identity of the source and position of a slot that {@link judgeSlot} finds well; throws its judgement otherwise. */
-export async function inspectSlot(sql: Sql, expected: ExpectedSlot): Promise<SourceInspection> {
-  const slot = await observeSlot(sql, expected.name);
-  const trouble = judgeSlot(slot, expected);
-  if (trouble) throw trouble;
-  const { systemId, timeline } = await readIdentity(sql);
-  return { systemId, timeline, confirmedLsn: slot!.confirmedLsn! };
 }
