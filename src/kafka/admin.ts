@@ -147,7 +147,8 @@ class Administrator implements KafkaAdmin {
 
   private async plan(specs: readonly TopicSpec[]): Promise<TopicPlan> {
     const found = await this.describe(specs.map(({ name }) => name));
-    return planTopics(specs, found, Object.keys(this.cluster.brokerPool.brokers).length);
+    const { brokers } = await this.client.admin.describeCluster();
+    return planTopics(specs, found, brokers.length);
   }
 
   private async measure(names: readonly string[]): Promise<LogSpan[]> {

@@ -61,9 +61,13 @@ function kindOf(error: KafkajsError, name: string, type: string, message: string
   return type !== '' && error.retriable === true ? 'kafka_unreachable' : 'internal';
 }
 
-/** kafkajs wraps what went wrong in "retries exceeded" and "not retriable", several deep. */
+/** kafkajs wraps what went wrong in "retries exceeded" and "not retriable", several deep, and several in an aggregate. */
 function rootOf(error: unknown): unknown {
   let root = error;
-  while (root instanceof Error && !(root instanceof CdcError) && root.cause instanceof Error) root = root.cause;
+  while (root instanceof Error && !(root instanceof CdcError)) {
+    const inner: unknown = root.cause ?? (root as { readonly errors?: readonly unknown[] }).errors?.[0];
+    if (!(inner instanceof Error)) break;
+    root = inner;
+  }
   return root;
 }

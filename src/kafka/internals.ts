@@ -128,6 +128,7 @@ export interface Cluster {
   /** Whose metadata are loaded. */
   readonly targetTopics: Set<string>;
   connect(): Promise<void>;
+  disconnect(): Promise<void>;
   refreshMetadata(): Promise<void>;
   /** Rejects when one does not exist; then none is added. */
   addMultipleTargetTopics(topics: readonly string[]): Promise<void>;

@@ -76,30 +76,22 @@ export const position = (n: number): Position => ({ epoch: 1n, commitLsn: 0x1000
 
 const slab = new Slab();
 
-/** Adds a record whose value says its position; `value` = null is a tombstone. */
+/** Adds a record of `position(n)`; a null value is a tombstone. */
 export function append(
   batch: ReturnType<TopicWriter['newBatch']>,
   topic: string,
   partition: number,
   n: number,
   value: string | null,
+  timestampMs = 1_700_000_000_000 + n,
 ): void {
   slab.reset();
   slab.ensure(4096 + (value?.length ?? 0));
   const keyEnd = slab.bytes.write(`key-${n}`);
+  const valueStart = value === null ? -1 : keyEnd;
   const valueEnd = value === null ? -1 : keyEnd + slab.bytes.write(value, keyEnd);
-  const at = position(n);
-  batch.append(
-    topic,
-    partition,
-    slab,
-    0,
-    keyEnd,
-    value === null ? -1 : keyEnd,
-    valueEnd,
-    1_700_000_000_000n + BigInt(n),
-    value === null ? at : null,
-  );
+  const stated = value === null ? position(n) : null;
+  batch.append(topic, partition, slab, 0, keyEnd, valueStart, valueEnd, BigInt(timestampMs), stated);
 }
 
 /** All records of a partition, markers included, as any reader would fetch them. */

@@ -39,6 +39,8 @@ describe('toKafkaError', () => {
     const retried = new kafkajs.KafkaJSNumberOfRetriesExceeded(root, { retryCount: 1, retryTime: 1 });
     const wrapped = new kafkajs.KafkaJSNonRetriableError(retried, { cause: retried });
     expect(toKafkaError(wrapped).kind).toBe('fenced');
+    const several = new kafkajs.KafkaJSAggregateError('several', [createErrorFromCode(29), createErrorFromCode(3)]);
+    expect(toKafkaError(several).kind).toBe('kafka_refused');
   });
 
   it('tells a wrong certificate from a server that is away', () => {
