@@ -1,5 +1,12 @@
-import { CdcError } from '../core/errors';
-import type { Command } from './command';
+import { resolve } from 'node:path';
+import { loadConnectors } from '../config/connector-files';
+import { loadSettings } from '../config/settings';
+import { runDev } from '../dev/dev';
+import { createLogger } from '../telemetry/log';
+import { type Command, EXIT } from './command';
+import { startService } from './service';
+import { setUp } from './setup-parts';
+import { rulesOf } from './wire-sinks';
 
 export interface DevOptions {
   readonly reset?: true;
@@ -27,7 +34,24 @@ export const dev: Command<DevOptions> = {
       fallback: 'seed',
     },
   ],
-  async action() {
-    throw new CdcError('internal', 'dev is not part of this build');
+  async action(context, _args, { profile, demo, rate, reset = false }) {
+    const { signal, out } = context;
+    await runDev(
+      { profile, demo, rate, reset, home: resolve('.dev') },
+      {
+        signal,
+        out,
+        startService: async (env, logFile) => {
+          context.logFile = logFile;
+          const { connectorsDir } = loadSettings(env);
+          const connectors = loadConnectors(connectorsDir, env);
+          const settings = loadSettings(env, ['capture', 'sinks']);
+          const log = createLogger({ level: settings.logLevel, pretty: false, file: logFile });
+          await setUp({ connectors, settings, identity: 'auto', log });
+          return startService(settings, connectors, rulesOf(connectors), log);
+        },
+      },
+    );
+    return EXIT.done;
   },
 };

@@ -1,32 +1,99 @@
+import { createInterface } from 'node:readline/promises';
+import { styleText } from 'node:util';
+import { loadConnectors } from '../config/connector-files';
+import { loadSettings } from '../config/settings';
 import { CdcError } from '../core/errors';
-import type { Command } from './command';
+import { silentLogger } from '../core/ports/log';
+import { type Command, EXIT } from './command';
+import { planSetup, type SetupPart } from './setup-parts';
 
 export interface SetupOptions {
   readonly dryRun?: true;
   readonly yes?: true;
-  readonly identity: 'full' | 'index';
-  readonly repartition?: true;
+  readonly identity: 'auto' | 'full' | 'index';
 }
 
 export const setup: Command<SetupOptions> = {
   usage: 'setup',
   summary: 'prepare databases, Kafka and the registry',
-  about:
-    'Makes what is missing: publication, replica identity, slot, topics, registry subjects, ledger. Says what it ' +
-    'does, asks before it does it, and may be run again at any time. Nothing of the application is altered.',
+  about: `Makes what is missing: publication, replica identity, slot, topics, registry subjects, ledger. Says what
+it does, asks before it does it, and may be run again at any time. Nothing of the application is altered.`,
   example: 'ventia-cdc setup --dry-run',
   options: [
     { flags: '--dry-run', about: 'print what would be done, do nothing' },
     { flags: '--yes', about: 'do not ask' },
     {
       flags: '--identity <kind>',
-      about: 'how deletes of orders carry their tenant: the whole old row, or a unique index (id, tenant_id)',
-      choices: ['full', 'index'],
-      fallback: 'full',
+      about:
+        'how deletes of orders carry their tenant: full = the whole old row, index = a unique index (id, tenant_id), auto = as it is where that suffices, else full',
+      choices: ['auto', 'full', 'index'],
+      fallback: 'auto',
     },
-    { flags: '--repartition', about: "raise the topics' partitions to the number in the connector file" },
   ],
-  async action() {
-    throw new CdcError('internal', 'setup is not part of this build');
+  async action({ env, out, json }, _args, options) {
+    const { connectorsDir } = loadSettings(env);
+    const connectors = loadConnectors(connectorsDir, env);
+    const roles = connectors.map(({ kind }) => (kind === 'source' ? 'capture' : 'sinks'));
+    const settings = loadSettings(env, roles);
+    const { identity } = options;
+    const parts = await planSetup({ connectors, settings, identity, log: silentLogger });
+    try {
+      const text = json ? `${JSON.stringify(asJson(parts))}\n` : describe(parts, out.isTTY && !env.NO_COLOR);
+      out.write(text);
+      const problems = parts.flatMap((part) => part.problems);
+      if (problems.length > 0) throw first(problems);
+      if (options.dryRun || parts.every(({ steps }) => steps.length === 0)) return EXIT.done;
+      if (!options.yes) await confirm(out);
+      for (const part of parts) {
+        if (part.steps.length > 0) await part.apply((line) => json || out.write(`done  ${part.place}: ${line}\n`));
+      }
+      return EXIT.done;
+    } finally {
+      await Promise.all(parts.map((part) => part.close()));
+    }
   },
 };
+
+function first([problem, ...more]: readonly CdcError[]): CdcError {
+  if (more.length === 0) return problem!;
+  return new CdcError(problem!.kind, `${problem!.message} (and ${more.length} more, above)`, { fix: problem!.fix });
+}
+
+function asJson(parts: readonly SetupPart[]): object {
+  return parts.map(({ place, steps, problems }) => ({
+    place,
+    steps,
+    problems: problems.map(({ code, message, fix }) => ({ code, message, fix })),
+  }));
+}
+
+/** What would be done, place by place, with the SQL. */
+function describe(parts: readonly SetupPart[], colour: boolean): string {
+  const paint = (format: 'bold' | 'dim' | 'red' | 'green', text: string) =>
+    colour ? styleText(format, text, { validateStream: false }) : text;
+  const lines: string[] = [];
+  for (const { place, steps, problems } of parts) {
+    lines.push(paint('bold', place));
+    if (steps.length === 0 && problems.length === 0) lines.push(`  ${paint('green', 'nothing to do')}`);
+    for (const { title, why, price, sql } of steps) {
+      lines.push(`  + ${title}`);
+      if (why) lines.push(paint('dim', `      ${why}`));
+      if (price) lines.push(`      price: ${price}`);
+      for (const statement of sql)
+        for (const line of statement.trimEnd().split('\n')) lines.push(paint('dim', `      | ${line}`));
+    }
+    for (const { code, message, fix } of problems)
+      lines.push(`  ${paint('red', `! ${code}`)}  ${message}`, `      fix: ${fix}`);
+    lines.push('');
+  }
+  return `${lines.join('\n')}\n`;
+}
+
+async function confirm(out: NodeJS.WriteStream): Promise<void> {
+  if (!process.stdin.isTTY)
+    throw new CdcError('confirmation_needed', 'set-up changes something, and nobody can be asked');
+  const terminal = createInterface({ input: process.stdin, output: out });
+  const answer = await terminal.question('Do it? [y/N] ');
+  terminal.close();
+  if (!/^y(es)?$/i.test(answer.trim())) throw new CdcError('confirmation_needed', 'nothing was done');
+}
