@@ -61,21 +61,6 @@ export function clientConfig(url: string, options: ConnectionOptions): ClientCon
   return config;
 }
 
-/** Address, user and database for messages: never the password. */
-export function describeUrl(text: string): {
-  readonly address: string;
-  readonly user: string | null;
-  readonly database: string | null;
-} {
-  const url = parseUrl(text);
-  const host = url.searchParams.get('host') ?? url.hostname;
-  return {
-    address: `${host || 'localhost'}:${url.port || '5432'}`,
-    user: decoded(url.username) || null,
-    database: decoded(url.pathname.slice(1)) || null,
-  };
-}
-
 /** The URL's own `options` are taken out of it: pg would let them replace ours. They come first, so that ours win. */
 function splitUrl(text: string): { connectionString: string; ownOptions: string } {
   const url = parseUrl(text);
@@ -99,14 +84,6 @@ function parseUrl(text: string): URL {
     'settings_invalid',
     'a PostgreSQL address is not of the form postgres://user:password@host:port/database',
   );
-}
-
-function decoded(text: string): string {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    return text;
-  }
 }
 
 /** bool, int2, int4, oid, float4, float8, bytea, json, jsonb, and arrays of the first four: pg's own parsers lose nothing. */

@@ -1,5 +1,5 @@
 import { Client } from 'pg';
-import { clientConfig, describeUrl } from '../../../src/postgres/connection';
+import { clientConfig } from '../../../src/postgres/connection';
 
 const options = { applicationName: 'ventia-cdc' };
 
@@ -57,17 +57,4 @@ it.each([
   const attempt = () => clientConfig(url, options);
   expect(attempt).toThrow(expect.objectContaining({ kind: 'settings_invalid' }));
   expect(attempt).toThrow(expect.not.objectContaining({ message: expect.stringContaining('secret') }));
-});
-
-it('describes an address without the password', () => {
-  expect(describeUrl('postgres://u%40x:secret@h:5433/db%20x')).toEqual({
-    address: 'h:5433',
-    user: 'u@x',
-    database: 'db x',
-  });
-  expect(describeUrl('postgres:///db?host=/run/postgresql')).toEqual({
-    address: '/run/postgresql:5432',
-    user: null,
-    database: 'db',
-  });
 });
