@@ -1,5 +1,7 @@
 import { CdcError } from '../../../src/core/errors';
-import { EPOCH_US, fingerprint, openSinks, Shop, type SinkWorld, untilSinkWaits } from '../../support/sinks';
+import { EPOCH_US } from '../../support/events';
+import { Shop } from '../../support/shop';
+import { fingerprint, openSinks, type SinkWorld, untilSinkWaits } from '../../support/sinks';
 
 const p = '987654321';
 const P = '+51987654321';

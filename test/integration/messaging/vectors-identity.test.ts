@@ -1,4 +1,5 @@
-import { openSinks, Shop, type SinkWorld } from '../../support/sinks';
+import { Shop } from '../../support/shop';
+import { openSinks, type SinkWorld } from '../../support/sinks';
 
 /**
  * Identity, through the real sink. Profile repo has integer ids and no phone, customer id or count on its orders: vectors about

@@ -3,7 +3,9 @@ import { CdcError } from '../../../src/core/errors';
 import type { Database } from '../../../src/core/ports/sql';
 import { createContactsSink } from '../../../src/messaging/apply';
 import { readCatalog } from '../../../src/messaging/catalog';
-import { EPOCH_US, fingerprint, openSinks, RULES, Shop, type SinkWorld, untilSinkWaits } from '../../support/sinks';
+import { EPOCH_US, RULES } from '../../support/events';
+import { Shop } from '../../support/shop';
+import { fingerprint, openSinks, type SinkWorld, untilSinkWaits } from '../../support/sinks';
 
 const p = '987654321';
 const P = '+51987654321';

@@ -1,0 +1,113 @@
+import fc from 'fast-check';
+import { RULES } from '../../support/events';
+import { type Action, cutInto, histories } from '../../support/histories';
+import { type Portrait, play, pureStage } from '../../support/play';
+import { PureStore } from '../../support/pure-store';
+
+/** The decisions over random histories, in memory: what they read is loaded exactly as they ask for it. */
+
+const RUNS = Number(process.env.HISTORIES ?? 400);
+jest.setTimeout(30_000 + RUNS * 100);
+
+async function played(actions: readonly Action[], cut: (event: number) => boolean): Promise<PureStore> {
+  const store = new PureStore(RULES);
+  await play(pureStage(store), cutInto(actions, cut));
+  return store;
+}
+const portrait = (store: PureStore): Portrait => pureStage(store).portrait() as Portrait;
+const oneByOne = () => true;
+const events = (actions: readonly Action[]) => actions.filter((action) => action.do === 'event');
+
+const BY = ['customer_id alias', 'email alias', 'email column', 'phone alias', 'phone column'];
+const EVERYTHING = [
+  ...['created', 'followed', 'stale', 'parked', 'deleted'],
+  ...['1 stay', '4 rename', '5 create', '5 none', '7 gone'],
+  ...BY.flatMap((by) => [`3 found by ${by}`, `7 found by ${by}`]),
+  'email_belongs_to_other',
+  'email_kept_agent_value',
+  'email_shared_different_phone',
+  'phone_belongs_to_other',
+  'phone_in_use_by_conversation',
+  'phone_number_kept_agent_value',
+].sort();
+
+test('K8 how the log is cut into batches changes nothing', async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      histories(60),
+      fc.array(fc.boolean(), { minLength: 100, maxLength: 100 }),
+      async (actions, cuts) => {
+        const alone = portrait(await played(actions, oneByOne));
+        expect(portrait(await played(actions, (event) => cuts[event % 100]!))).toEqual(alone);
+        expect(portrait(await played(actions, () => false))).toEqual(alone);
+      },
+    ),
+    { numRuns: RUNS },
+  );
+});
+
+test('K4 the whole log again, any suffix of it, and stuttered changes change nothing', async () => {
+  await fc.assert(
+    fc.asyncProperty(histories(60), fc.nat(), fc.boolean(), async (actions, from, batch) => {
+      const store = await played(actions, oneByOne);
+      const before = portrait(store);
+      const log = events(actions);
+      await play(
+        pureStage(store),
+        cutInto(log.slice(from % (log.length + 1)), () => !batch),
+      );
+      await play(
+        pureStage(store),
+        cutInto(
+          log.flatMap((action) => [action, action]),
+          () => batch,
+        ),
+      );
+      expect(portrait(store)).toEqual(before);
+      const stuttered = actions.flatMap((action): Action[] => (action.do === 'event' ? [action, action] : [action]));
+      expect(portrait(await played(stuttered, () => false))).toEqual(before);
+    }),
+    { numRuns: RUNS },
+  );
+});
+
+test('K1 no two contacts of an account share an e-mail or a phone', async () => {
+  await fc.assert(
+    fc.asyncProperty(histories(80), async (actions) => {
+      const seen = new Set<string>();
+      for (const { tenant, email, phone } of portrait(await played(actions, oneByOne)).contacts) {
+        for (const value of [email?.trim() && `e ${email.toLowerCase()}`, phone?.trim() && `p ${phone}`]) {
+          if (!value) continue;
+          expect(seen).not.toContain(`${tenant} ${value}`);
+          seen.add(`${tenant} ${value}`);
+        }
+      }
+    }),
+    { numRuns: RUNS },
+  );
+});
+
+test('the histories reach every rule and every conflict', async () => {
+  const reached = new Map<string, number>();
+  const count = (what: string) => reached.set(what, (reached.get(what) ?? 0) + 1);
+  for (const actions of fc.sample(histories(60), { numRuns: RUNS, seed: 7 })) {
+    const store = new PureStore(RULES);
+    const stage = pureStage(store);
+    const apply = (log: Parameters<typeof store.apply>[0]) => {
+      for (const step of store.apply(log)) {
+        if (step?.what !== 'linked') count(step?.what ?? 'nothing');
+        else
+          count(
+            `${step.decision.rule} ${step.decision.how}${step.decision.how === 'found' ? ` by ${step.decision.by} ${step.decision.through}` : ''}`,
+          );
+      }
+    };
+    await play(
+      { ...stage, apply },
+      cutInto(actions, () => false),
+    );
+    for (const reason of store.conflicts.values()) count(reason);
+  }
+  expect([...reached.keys()].sort()).toEqual(EVERYTHING);
+  for (const [, times] of reached) expect(times).toBeGreaterThan(1);
+});

@@ -1,0 +1,146 @@
+import type { ChangeEvent } from '../../src/core/change';
+import { readOrder, readTenant } from '../../src/messaging/decide/change';
+import { applyItem, type Item, type Step } from '../../src/messaging/decide/item';
+import { needsOf, rootsOf, subjectsOf } from '../../src/messaging/decide/needs';
+import type { Rules } from '../../src/messaging/decide/rules';
+import type { Account, Contact, ContactFields, OrderFact, TenantFact } from '../../src/messaging/decide/values';
+import { compareByAge } from '../../src/messaging/decide/values';
+import { aliasKey, heldKey, isNew, World } from '../../src/messaging/decide/world';
+
+/**
+ * Both schemas in memory, for the decisions without a database. It loads exactly what they ask for, so that a decision that
+ * reads more fails here too; ids are numbers in the order of creation.
+ */
+export class PureStore {
+  readonly tenants = new Map<string, TenantFact>();
+  readonly accounts = new Map<string, Account>();
+  readonly facts = new Map<string, OrderFact>();
+  readonly contacts = new Map<string, Contact>();
+  readonly aliases = new Map<string, string>();
+  /** By order, contact, other and field. */
+  readonly conflicts = new Map<string, string>();
+  /** created_at of the contacts that the sink made. */
+  readonly births = new Map<string, bigint>();
+  private ids = 0;
+
+  constructor(readonly rules: Rules) {}
+
+  /** One batch of one topic; gives what became of each event. */
+  apply(events: readonly ChangeEvent[]): Step[] {
+    const waiting = [...this.facts.values()].filter((fact) => fact.parked && !fact.deleted).sort(compareByAge);
+    const items = events.flatMap((event): Item[] => {
+      if (event.op === 't') throw new Error('a truncate is expanded by the sink');
+      if (event.table === 'orders') return [{ kind: 'order', change: readOrder(event, this.rules) }];
+      const change = readTenant(event);
+      const { tenantId } = change;
+      const orders = waiting.filter((fact) => change.row && fact.tenantId === tenantId);
+      return [
+        { kind: 'tenant', change },
+        ...orders.map(({ orderId }) => ({ kind: 'place' as const, orderId, tenantId })),
+      ];
+    });
+    const world = new World();
+    this.load(world, items);
+    const steps = items.map((item) => applyItem(world, item, this.rules));
+    this.write(world);
+    return steps.filter((_, i) => items[i]!.kind !== 'place');
+  }
+
+  // What the application does
+
+  appContact(accountId: string, fields: Partial<Contact>): string {
+    const id = String(++this.ids);
+    const email = fields.email ?? null;
+    const contact: Contact = {
+      name: '',
+      phone: null,
+      contactType: 0,
+      customerId: null,
+      totalOrders: null,
+      inConversation: false,
+      ...fields,
+      id,
+      accountId,
+      email,
+      emailKey: email?.toLowerCase() ?? null,
+      ours: false,
+      shadow: { name: null, email: null, phone: null },
+      createdAt: null,
+    };
+    this.contacts.set(id, contact);
+    return id;
+  }
+  edit(id: string, fields: Partial<ContactFields>): void {
+    const contact = { ...this.contacts.get(id)!, ...fields };
+    this.contacts.set(id, { ...contact, emailKey: contact.email?.toLowerCase() ?? null });
+  }
+  remove(id: string): void {
+    this.contacts.delete(id);
+  }
+  converse(id: string): void {
+    this.contacts.set(id, { ...this.contacts.get(id)!, inConversation: true });
+  }
+
+  // As the sink does it, without SQL
+
+  private load(world: World, items: readonly Item[]): void {
+    const { orderIds, tenantIds } = subjectsOf(items);
+    for (const id of orderIds) {
+      const fact = this.facts.get(id) ?? null;
+      world.loadFact(id, fact);
+      if (fact?.tenantId) tenantIds.add(fact.tenantId);
+    }
+    for (const id of tenantIds) world.loadTenant(id, this.tenants.get(id) ?? null, this.accounts.get(id) ?? null);
+    const roots = rootsOf(world, items, this.rules);
+    for (let needs = needsOf(world, roots); needs; needs = needsOf(world, roots)) {
+      for (const alias of needs.aliases) {
+        const key = aliasKey(alias.accountId, alias.kind, alias.value);
+        const contactId = this.aliases.get(key);
+        world.loadAlias(key, contactId === undefined ? null : { ...alias, contactId });
+      }
+      for (const id of needs.contactIds) this.loadContact(world, id);
+      for (const { accountId, kind, value } of needs.held) {
+        for (const contact of this.contacts.values()) {
+          const held = kind === 'email' ? contact.emailKey : contact.phone;
+          if (contact.accountId === accountId && held === value) this.loadContact(world, contact.id);
+        }
+        world.knowHolders(heldKey(accountId, kind, value));
+      }
+      for (const id of needs.factsOf) {
+        for (const fact of this.facts.values()) if (fact.contactId === id) world.loadFact(fact.orderId, fact);
+        world.knowFactsOf(id);
+      }
+    }
+  }
+
+  private loadContact(world: World, id: string): void {
+    const phoneAliases = [...this.aliases].filter(([key, target]) => target === id && key.split(' ')[1] === 'phone');
+    world.loadContact(id, this.contacts.get(id) ?? null, phoneAliases.length);
+  }
+
+  private write(world: World): void {
+    const ids = new Map<string, string>();
+    const real = (id: string) => (isNew(id) ? ids.get(id)! : id);
+    for (const { before, after } of world.accountChanges()) {
+      if (!before) ids.set(after.id, String(++this.ids));
+      this.accounts.set(after.tenantId, { ...after, id: real(after.id), createdAt: null });
+    }
+    for (const { before, after } of world.contactChanges()) {
+      if (!before) ids.set(after.id, String(++this.ids));
+      const id = real(after.id);
+      if (!before) this.births.set(id, after.createdAt!);
+      this.contacts.set(id, { ...after, id, accountId: real(after.accountId), createdAt: null });
+    }
+    for (const { after } of world.tenantChanges()) this.tenants.set(after.tenantId, after);
+    for (const { after } of world.factChanges()) {
+      this.facts.set(after.orderId, { ...after, contactId: after.contactId === null ? null : real(after.contactId) });
+    }
+    for (const { after } of world.aliasChanges()) {
+      this.aliases.set(aliasKey(real(after.accountId), after.kind, after.value), real(after.contactId));
+    }
+    for (const { orderId, reason, contactId, otherId } of world.conflicts()) {
+      const key = `${orderId} ${real(contactId)} ${real(otherId)} ${reason.split('_')[0]}`;
+      if (!this.conflicts.has(key)) this.conflicts.set(key, reason);
+    }
+  }
+}
