@@ -34,7 +34,7 @@ export interface KafkaAccess {
 }
 
 /** A broker that answers nothing for this long is given up, so that no silent connection lives for 15 s. */
-export const REQUEST_TIMEOUT_MS = 8000;
+const REQUEST_TIMEOUT_MS = 8000;
 const CONNECT_TIMEOUT_MS = 4000;
 const METADATA_MAX_AGE_MS = 60_000;
 /** TCP's own probes keep firewalls from forgetting an idle connection. */
@@ -50,7 +50,7 @@ export interface KafkaLink {
 }
 
 /** kafkajs's connections, metadata and logins; nothing is connected yet. The only place where they are made. */
-export function openLink(access: KafkaAccess, log: Logger): KafkaLink {
+export function openLink(access: KafkaAccess, log: Logger, requestTimeoutMs = REQUEST_TIMEOUT_MS): KafkaLink {
   mendKafkajs();
   const sockets = new Set<Socket>();
   let ended: Error | null = null;
@@ -70,7 +70,8 @@ export function openLink(access: KafkaAccess, log: Logger): KafkaLink {
     clientId: access.clientId ?? 'ventia-cdc',
     connectionTimeout: CONNECT_TIMEOUT_MS,
     authenticationTimeout: CONNECT_TIMEOUT_MS,
-    requestTimeout: REQUEST_TIMEOUT_MS,
+    // kafkajs takes the longer of this and a request's own.
+    requestTimeout: requestTimeoutMs,
     enforceRequestTimeout: true,
     metadataMaxAge: METADATA_MAX_AGE_MS,
     allowAutoTopicCreation: false,

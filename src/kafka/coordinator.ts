@@ -1,7 +1,6 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { TopicPartitions } from '../core/ports/topics';
-import { toKafkaError } from './errors';
 import type { Broker, Cluster } from './internals';
+import { patiently, typeOf } from './patience';
 import type { ProducerIdentity } from './record-batch';
 
 const TRANSACTION = 1;
@@ -9,22 +8,6 @@ const TRANSACTION = 1;
 const TRANSACTION_TIMEOUT_MS = 60_000;
 /** Epochs are int16; after this one InitProducerId gives another producer id, at epoch 0. */
 const LAST_EPOCH = 32_766;
-
-/** Passing states of the coordinator and its partitions. */
-const PASSING = new Set([
-  'CONCURRENT_TRANSACTIONS',
-  'GROUP_LOAD_IN_PROGRESS',
-  'GROUP_COORDINATOR_NOT_AVAILABLE',
-  'NOT_COORDINATOR_FOR_GROUP',
-  'LEADER_NOT_AVAILABLE',
-  'NOT_LEADER_FOR_PARTITION',
-  'REQUEST_TIMED_OUT',
-  'KAFKA_STORAGE_ERROR',
-  // A topic made a moment ago, which the coordinator has not heard of.
-  'UNKNOWN_TOPIC_OR_PARTITION',
-]);
-const FIRST_WAIT_MS = 2;
-const MAX_WAIT_MS = 200;
 
 /**
  * What we use of Kafka's transactions: the producer's epoch, and the abort markers that carry it into every partition.
@@ -81,22 +64,18 @@ export class TransactionCoordinator {
     return { transactionalId: this.transactionalId, producerId: String(producerId), producerEpoch: epoch };
   }
 
-  /** Repeats the request, which may be repeated, until the coordinator is found, loaded and free. */
-  private async call<T>(request: (broker: Broker) => Promise<T>): Promise<T> {
-    const deadline = performance.now() + this.timeoutMs;
-    for (let wait = FIRST_WAIT_MS; ; wait = Math.min(MAX_WAIT_MS, wait * 2)) {
-      try {
+  /** Every request of ours may be repeated. */
+  private call<T>(request: (broker: Broker) => Promise<T>): Promise<T> {
+    return patiently(
+      this.timeoutMs,
+      async () => {
         this.broker ??= await this.find();
-        return await request(this.broker);
-      } catch (error) {
-        const trouble = toKafkaError(error);
-        const type = (error as { type?: string }).type ?? '';
-        if (type !== 'CONCURRENT_TRANSACTIONS') this.broker = null;
-        const passing = PASSING.has(type) || trouble.kind === 'kafka_unreachable';
-        if (!passing || performance.now() + wait > deadline) throw trouble;
-        await sleep(wait);
-      }
-    }
+        return request(this.broker);
+      },
+      (error) => {
+        if (typeOf(error) !== 'CONCURRENT_TRANSACTIONS') this.broker = null;
+      },
+    );
   }
 
   private async find(): Promise<Broker> {

@@ -3,11 +3,15 @@ import type { TopicPartitions } from '../core/ports/topics';
 import type { FetchedRecord, FetchResponse } from './fetch-response';
 import { groupBy } from './group-by';
 import { type Cluster, READ_UNCOMMITTED } from './internals';
+import { patiently } from './patience';
 
 const EARLIEST = -2;
 const LATEST = -1;
 /** One fetch waits this long for something to read. */
 const FETCH_WAIT_MS = 500;
+/** A leader that has just become one is waited for this long. */
+const LEADER_PATIENCE_MS = 5000;
+const MAX_INT32 = 0x7fffffff;
 
 /** Where a partition begins and ends: the offset of the first record held and the offset of the next one. */
 export interface LogSpan {
@@ -58,7 +62,11 @@ export async function listOffsets(
     for (const { topic, partitions } of responses)
       for (const { partition, offset } of partitions) found.set(partitionKey(topic, partition), BigInt(offset));
   };
-  await Promise.all([...groupBy(partitions, (partition) => leaderOf(cluster, partition))].map(ask));
+  await patiently(
+    LEADER_PATIENCE_MS,
+    () => Promise.all([...groupBy(partitions, (partition) => leaderOf(cluster, partition))].map(ask)),
+    () => cluster.refreshMetadata(),
+  );
   return found;
 }
 
@@ -92,36 +100,47 @@ export async function runScans(cluster: Cluster, scans: readonly PartitionScan[]
   let running: Running[] = scans.flatMap((scan) => resume(scan, scan.scan.next()));
   while (running.length > 0) {
     if (performance.now() > deadline) {
-      const waiting = running.map(({ topic, partition }) => `${topic}/${partition}`).join(', ');
-      throw new CdcError('kafka_unreachable', `after ${timeoutMs} ms still no marker of the fence in ${waiting}`);
+      const names = running.map(({ topic, partition }) => partitionKey(topic, partition)).join(', ');
+      throw new CdcError('kafka_unreachable', `after ${timeoutMs} ms still no marker of the fence in ${names}`);
     }
-    const byLeader = groupBy(running, (scan) => leaderOf(cluster, scan));
-    const rounds = [...byLeader].map(([nodeId, ofLeader]) => fetchRound(cluster, nodeId, ofLeader));
-    running = (await Promise.all(rounds)).flat();
+    const waiting = running;
+    const round = () => {
+      const byLeader = groupBy(waiting, (scan) => leaderOf(cluster, scan));
+      return Promise.all([...byLeader].map(([nodeId, ofLeader]) => fetchFrom(cluster, nodeId, ofLeader)));
+    };
+    const fetched = await patiently(LEADER_PATIENCE_MS, round, () => cluster.refreshMetadata());
+    running = fetched.flat().flatMap(({ scan, found }) => resume(scan, scan.scan.next(found)));
   }
 }
 
-async function fetchRound(cluster: Cluster, nodeId: number, scans: readonly Running[]): Promise<Running[]> {
+async function fetchFrom(
+  cluster: Cluster,
+  nodeId: number,
+  scans: readonly Running[],
+): Promise<{ scan: Running; found: Fetched }[]> {
   const broker = await cluster.findBroker({ nodeId });
   const topics = groupBy(scans, ({ topic }) => topic);
   const { responses } = (await broker.fetch({
     isolationLevel: READ_UNCOMMITTED,
     maxWaitTime: FETCH_WAIT_MS,
     minBytes: 1,
-    maxBytes: scans.reduce((sum, { maxBytes }) => sum + maxBytes, 0),
+    maxBytes: Math.min(
+      MAX_INT32,
+      scans.reduce((sum, { maxBytes }) => sum + maxBytes, 0),
+    ),
     topics: [...topics].map(([topic, ofTopic]) => ({
       topic,
       partitions: ofTopic.map(({ partition, at, maxBytes }) => ({ partition, fetchOffset: String(at), maxBytes })),
     })),
   })) as FetchResponse;
-  return scans.flatMap((scan) => {
+  return scans.map((scan) => {
     const ofTopic = responses
       .filter(({ topicName }) => topicName === scan.topic)
       .flatMap(({ partitions }) => partitions);
     const messages = ofTopic.find(({ partition }) => partition === scan.partition)?.messages ?? [];
     // A batch comes whole, so it may begin before the offset asked for.
     const records = messages.filter((record) => record.offset >= scan.at);
-    return resume(scan, scan.scan.next({ records, next: (records.at(-1)?.offset ?? scan.at - 1n) + 1n }));
+    return { scan, found: { records, next: (records.at(-1)?.offset ?? scan.at - 1n) + 1n } };
   });
 }
 

@@ -2,6 +2,7 @@ import type { Logger } from '../core/ports/log';
 import { type KafkaAccess, openLink } from './client';
 import { toKafkaError } from './errors';
 import { type LogSpan, listSpans, runScans, type Scan } from './scan';
+import { applyState } from './tails';
 import { findTopics } from './topics';
 
 const MAX_BYTES = 2 * 1024 * 1024;
@@ -30,11 +31,7 @@ export async function readState(access: KafkaAccess, log: Logger, topic: string)
 function* scanToEnd({ start, end }: LogSpan, state: Map<string, string>): Scan<void> {
   for (let at = start; at < end; ) {
     const { records, next } = yield at;
-    for (const { key, value, isControlRecord } of records) {
-      if (isControlRecord || !key) continue;
-      if (value) state.set(key.toString(), value.toString());
-      else state.delete(key.toString());
-    }
+    for (const record of records) if (!record.isControlRecord) applyState(state, record);
     at = next;
   }
 }

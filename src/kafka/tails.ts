@@ -69,12 +69,14 @@ function back(from: bigint, by: bigint, floor: bigint): bigint {
  */
 export function* scanState(span: LogSpan, fence: ProducerIdentity): Scan<Map<string, string>> {
   const state = new Map<string, string>();
-  yield* scanToFence(span.start, fence, ({ key, value }) => {
-    if (!key) return;
-    if (value) state.set(key.toString(), value.toString());
-    else state.delete(key.toString());
-  });
+  yield* scanToFence(span.start, fence, (record) => applyState(state, record));
   return state;
+}
+
+export function applyState(state: Map<string, string>, { key, value }: FetchedRecord): void {
+  if (!key) return;
+  if (value) state.set(key.toString(), value.toString());
+  else state.delete(key.toString());
 }
 
 /** Where a record stands in the order of changes: said by its header (tombstones have no value to ask), else by its value. */

@@ -2,7 +2,7 @@ import { CdcError } from '../core/errors';
 import type { Logger } from '../core/ports/log';
 import type { OutgoingBatch, TopicPartitions, TopicWriter } from '../core/ports/topics';
 import type { Position } from '../core/position';
-import { type KafkaAccess, type KafkaLink, openLink, REQUEST_TIMEOUT_MS } from './client';
+import { type KafkaAccess, type KafkaLink, openLink } from './client';
 import { TransactionCoordinator } from './coordinator';
 import { type DeliveryLimits, deliver } from './delivery';
 import { toKafkaError } from './errors';
@@ -34,6 +34,7 @@ export interface TopicWriterOptions {
 }
 
 const FLUSH_TIMEOUT_MS = 20_000;
+const REQUEST_TIMEOUT_MS = 8000;
 const OPEN_TIMEOUT_MS = 10_000;
 /** A fetch shorter than this costs as much. */
 const MIN_FETCH_BYTES = 1024 * 1024;
@@ -51,7 +52,7 @@ const FENCE_HOLDS_MS = 12 * 3_600_000;
  * Rejects: topic_missing, kafka_unreachable, kafka_refused, fenced, record_malformed.
  */
 export async function openTopicWriter(options: TopicWriterOptions): Promise<TopicWriter> {
-  const link = openLink(options.access, options.log);
+  const link = openLink(options.access, options.log, options.requestTimeoutMs ?? REQUEST_TIMEOUT_MS);
   try {
     await link.cluster.connect();
     return await open(link, options);
