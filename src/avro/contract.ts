@@ -173,16 +173,15 @@ export async function readContracts(directory: string, tables: readonly Contract
 }
 
 async function readFolder(directory: string): Promise<ContractFile[]> {
-  let names: string[];
-  try {
-    names = (await readdir(directory)).filter((name) => name.endsWith('.avsc')).sort();
-  } catch (error) {
-    throw new CdcError('contract_invalid', `${directory}: cannot be read`, { cause: error });
-  }
+  const unreadable = (path: string) => (error: unknown) => {
+    throw new CdcError('contract_invalid', `${path}: cannot be read`, { cause: error });
+  };
+  const names = await readdir(directory).catch(unreadable(directory));
+  const files = names.filter((name) => name.endsWith('.avsc')).sort();
   return Promise.all(
-    names.map(async (name) => {
+    files.map(async (name) => {
       const file = join(directory, name);
-      return parseContract(await readFile(file, 'utf8'), file);
+      return parseContract(await readFile(file, 'utf8').catch(unreadable(file)), file);
     }),
   );
 }

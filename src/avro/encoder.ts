@@ -183,7 +183,7 @@ export class AvroRowEncoder implements RowEncoder {
     return room;
   }
 
-  /** The union's branch and the record; counts the columns that were not sent. */
+  /** The union's branch and the record, of the contract's columns only (Invariant 8); counts those that were not sent. */
   private writeRow(out: Buffer, start: number, row: Tuple): number {
     const { columns, texts, binaries } = this;
     const { bytes, kinds, starts, ends } = row;

@@ -38,7 +38,7 @@ const eventOf = (columns: TestColumn[], sent: Sent[], op: 'c' | 'u' | 'd' = 'c')
 };
 
 describe('rows', () => {
-  test("hold the contract's columns only, in its order, wherever they are in the table", () => {
+  test("hold the contract's columns only (Invariant 8), in its order, wherever they are in the table", () => {
     const relation: Relation = {
       ...relationOf([]),
       columns: [
