@@ -1,11 +1,22 @@
 import { once } from 'node:events';
-import { type AddressInfo, createServer } from 'node:net';
+import { type AddressInfo, createServer, type Server } from 'node:net';
 import { choosePorts } from '../../../src/dev/stack/ports';
 
-test('a wanted port that is free is taken, one that is not is replaced by another', async () => {
-  const server = createServer().listen(0, '127.0.0.1');
+const servers: Server[] = [];
+afterEach(() => {
+  for (const server of servers.splice(0)) server.close();
+});
+
+/** A port that somebody listens on until the test ends. */
+async function takenPort(host?: string): Promise<number> {
+  const server = createServer().listen(0, host);
+  servers.push(server);
   await once(server, 'listening');
-  const { port: taken } = server.address() as AddressInfo;
+  return (server.address() as AddressInfo).port;
+}
+
+test('a wanted port that is free is taken, one that is not is replaced by another', async () => {
+  const taken = await takenPort('127.0.0.1');
   const { free } = await choosePorts({ free: 0 });
 
   const ports = await choosePorts({ free, taken });
@@ -13,15 +24,11 @@ test('a wanted port that is free is taken, one that is not is replaced by anothe
   expect(ports.free).toBe(free);
   expect(ports.taken).not.toBe(taken);
   expect(ports.taken).toBeGreaterThan(0);
-  server.close();
 });
 
 test('a port that is taken on all addresses is taken on loopback too', async () => {
-  const server = createServer().listen(0);
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
+  const port = await takenPort();
   expect((await choosePorts({ port })).port).not.toBe(port);
-  server.close();
 });
 
 test('two that want the same get two', async () => {
