@@ -10,9 +10,9 @@ export interface RegistryOptions {
   readonly password?: string | undefined;
   /** Certificates (PEM) to trust instead of the system's. */
   readonly ca?: string | undefined;
-  /** Of one try; default 5 s. */
+  /** Of one try; default 3 s. */
   readonly timeoutMs?: number;
-  /** Tries after the first one failed; default 3. */
+  /** Tries after the first one failed; default 2. */
   readonly retries?: number;
   /** Wait before the first of them, doubled each time; default 100 ms. */
   readonly backoffMs?: number;
@@ -34,7 +34,7 @@ export async function callRegistry(
   path: string,
   body?: object,
 ): Promise<RegistryAnswer> {
-  const { retries = 3, backoffMs = 100 } = options;
+  const { retries = 2, backoffMs = 100 } = options;
   for (let attempt = 0; ; attempt++) {
     const answer = await tryOnce(options, method, path, body).catch((error: Error) => error);
     if (!(answer instanceof Error) && answer.status < 500 && answer.status !== 429) {
@@ -54,7 +54,7 @@ export async function callRegistry(
 }
 
 function tryOnce(
-  { url, username, password, ca, timeoutMs = 5000 }: RegistryOptions,
+  { url, username, password, ca, timeoutMs = 3000 }: RegistryOptions,
   method: string,
   path: string,
   body: object | undefined,

@@ -156,7 +156,7 @@ describe('through a link that fails', () => {
 
   test('silence, a cut and a sick server are tried again', async () => {
     const { url, seen } = await link((n) => (['hang', 'drop', 503] as const)[n - 1] ?? 'forward');
-    const client = createRegistry({ url, timeoutMs: 200, backoffMs: 5 });
+    const client = createRegistry({ url, timeoutMs: 200, retries: 3, backoffMs: 5 });
     expect(await client.register(uniqueName('avro'), schema)).toEqual(expect.any(Number));
     expect(seen).toHaveLength(4);
   });
