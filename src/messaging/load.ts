@@ -1,8 +1,9 @@
 import type { Sql } from '../core/ports/sql';
 import type { MessagingCatalog } from './catalog';
 import type { Needs } from './decide/needs';
-import type { Account, Contact, OrderFact, TenantFact } from './decide/values';
-import { aliasKey, heldKey, type World } from './decide/world';
+import type { Account, AliasKind, Contact, OrderFact, TenantFact } from './decide/values';
+import type { World } from './decide/world';
+import { arrayText } from './rows';
 
 /** Loads set-wise what a decision needs: one statement a kind of row, whatever the size of the batch. */
 export interface Loader {
@@ -18,7 +19,7 @@ export function createLoader(catalog: MessagingCatalog): Loader {
       const orders = [...orderIds];
       const tenants = new Set(tenantIds);
       if (orders.length > 0) {
-        const rows = await sql.query<FactRow>(FACTS_BY_ID, [orders], 'facts_by_id');
+        const rows = await sql.query<FactRow>(FACTS_BY_ID, [arrayText(orders)], 'facts_by_id');
         for (const row of rows) {
           if (row.tenant_id !== null) tenants.add(row.tenant_id);
           world.loadFact(row.order_id, fact(row));
@@ -34,7 +35,7 @@ export function createLoader(catalog: MessagingCatalog): Loader {
       if (aliases.length > 0) await loadAliases(sql, world, aliases);
       if (contactIds.length > 0 || held.length > 0) await loadContacts(sql, world, held, contactIds, text.contacts);
       if (factsOf.length === 0) return;
-      const rows = await sql.query<FactRow>(FACTS_BY_CONTACT, [factsOf], 'facts_by_contact');
+      const rows = await sql.query<FactRow>(FACTS_BY_CONTACT, [arrayText(factsOf)], 'facts_by_contact');
       for (const row of rows) world.loadFact(row.order_id, fact(row));
       for (const id of factsOf) world.knowFactsOf(id);
     },
@@ -44,15 +45,15 @@ export function createLoader(catalog: MessagingCatalog): Loader {
 async function loadAliases(sql: Sql, world: World, aliases: Needs['aliases']): Promise<void> {
   const rows = await sql.query<AliasRow>(
     ALIASES,
-    [aliases.map((a) => a.accountId), aliases.map((a) => a.kind), aliases.map((a) => a.value)],
+    [
+      arrayText(aliases.map((a) => a.accountId)),
+      arrayText(aliases.map((a) => a.kind)),
+      arrayText(aliases.map((a) => a.value)),
+    ],
     'aliases',
   );
-  const found = new Map(rows.map((row) => [row.ord, row.contact_id]));
-  aliases.forEach((alias, i) => {
-    const contactId = found.get(String(i + 1));
-    const key = aliasKey(alias.accountId, alias.kind, alias.value);
-    world.loadAlias(key, contactId === undefined ? null : { ...alias, contactId });
-  });
+  for (const { account_id, kind, value, contact_id } of rows) world.loadAlias(account_id, kind, value, contact_id);
+  for (const { accountId, kind, value } of aliases) world.loadAlias(accountId, kind, value, null);
 }
 
 async function loadContacts(
@@ -67,17 +68,17 @@ async function loadContacts(
   const rows = await sql.query<ContactRow>(
     text,
     [
-      contactIds,
-      phones.map((lookup) => lookup.accountId),
-      phones.map((lookup) => lookup.value),
-      emails.map((lookup) => lookup.accountId),
-      emails.map((lookup) => lookup.value),
+      arrayText(contactIds),
+      arrayText(phones.map((lookup) => lookup.accountId)),
+      arrayText(phones.map((lookup) => lookup.value)),
+      arrayText(emails.map((lookup) => lookup.accountId)),
+      arrayText(emails.map((lookup) => lookup.value)),
     ],
     'contacts',
   );
   for (const row of rows) world.loadContact(row.id, contact(row), row.phone_aliases);
   for (const id of contactIds) world.loadContact(id, null);
-  for (const lookup of held) world.knowHolders(heldKey(lookup.accountId, lookup.kind, lookup.value));
+  for (const lookup of held) world.directory(lookup.accountId).held[lookup.kind].know(lookup.value);
 }
 
 const FACT_COLUMNS = `order_id, tenant_id, contact_id, phone, email, name, customer_id, order_count, status, okey,
@@ -85,8 +86,8 @@ const FACT_COLUMNS = `order_id, tenant_id, contact_id, phone, email, name, custo
 const FACTS_BY_ID = `SELECT ${FACT_COLUMNS} FROM cdc.order_fact WHERE order_id = ANY ($1::text[])`;
 const FACTS_BY_CONTACT = `SELECT ${FACT_COLUMNS} FROM cdc.order_fact WHERE contact_id = ANY ($1::text[])`;
 const ALIASES = `
-  SELECT k.ord, a.contact_id
-  FROM unnest($1::text[], $2::text[], $3::text[]) WITH ORDINALITY AS k (account_id, kind, value, ord)
+  SELECT account_id, kind, value, a.contact_id
+  FROM unnest($1::text[], $2::text[], $3::text[]) AS k (account_id, kind, value)
   JOIN cdc.identity_alias a USING (account_id, kind, value)`;
 
 function statements({ tables, types, has }: MessagingCatalog) {
@@ -201,7 +202,9 @@ const account = (row: TenantRow): Account | null =>
       };
 
 interface AliasRow {
-  readonly ord: string;
+  readonly account_id: string;
+  readonly kind: AliasKind;
+  readonly value: string;
   readonly contact_id: string;
 }
 

@@ -18,10 +18,10 @@ export async function writeLedger(sql: Sql, world: World, ids: RealIds): Promise
   rows += await writeFacts(sql, world, ids);
   const memories = remembered(world).map((c) => ({ ...c, id: ids.get(c.id), accountId: ids.get(c.accountId) }));
   rows += await execute(sql, UPSERT_MEMORIES, memories);
-  const aliases = Array.from(world.aliasChanges(), ({ after }) => ({
-    ...after,
-    accountId: ids.get(after.accountId),
-    contactId: ids.get(after.contactId),
+  const aliases = Array.from(world.aliasChanges(), (alias) => ({
+    ...alias,
+    accountId: ids.get(alias.accountId),
+    contactId: ids.get(alias.contactId),
   }));
   rows += await execute(sql, UPSERT_ALIASES, aliases);
   const conflicts = Array.from(world.conflicts(), (conflict) => ({
@@ -75,8 +75,8 @@ const FACT: readonly Column<OrderFact>[] = [
   column('order_count', 'bigint', (f) => f.orderCount),
   column('status', 'text', (f) => f.status),
   column('okey', 'text', (f) => f.okey),
-  column('created_us', 'bigint', (f) => f.createdAt),
-  column('commit_us', 'bigint', (f) => f.commitAt),
+  column('created_us', 'bigint', (f) => (f.createdAt === null ? null : String(f.createdAt))),
+  column('commit_us', 'bigint', (f) => String(f.commitAt)),
   column('version', 'text', (f) => f.version),
   column('deleted', 'boolean', (f) => f.deleted),
   column('erased', 'boolean', (f) => f.erased),

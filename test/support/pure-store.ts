@@ -3,9 +3,18 @@ import { readOrder, readTenant } from '../../src/messaging/decide/change';
 import { applyItem, type Item, type Step } from '../../src/messaging/decide/item';
 import { needsOf, rootsOf, subjectsOf } from '../../src/messaging/decide/needs';
 import type { Rules } from '../../src/messaging/decide/rules';
-import type { Account, Contact, ContactFields, OrderFact, TenantFact } from '../../src/messaging/decide/values';
+import type {
+  Account,
+  AliasKind,
+  Contact,
+  ContactFields,
+  OrderFact,
+  TenantFact,
+} from '../../src/messaging/decide/values';
 import { compareByAge } from '../../src/messaging/decide/values';
-import { aliasKey, heldKey, isNew, World } from '../../src/messaging/decide/world';
+import { isNew, World } from '../../src/messaging/decide/world';
+
+const aliasKey = (accountId: string, kind: AliasKind, value: string) => `${accountId} ${kind} ${value}`;
 
 /**
  * Both schemas in memory, for the decisions without a database. It loads exactly what they ask for, so that a decision that
@@ -93,10 +102,8 @@ export class PureStore {
     for (const id of tenantIds) world.loadTenant(id, this.tenants.get(id) ?? null, this.accounts.get(id) ?? null);
     const roots = rootsOf(world, items, this.rules);
     for (let needs = needsOf(world, roots); needs; needs = needsOf(world, roots)) {
-      for (const alias of needs.aliases) {
-        const key = aliasKey(alias.accountId, alias.kind, alias.value);
-        const contactId = this.aliases.get(key);
-        world.loadAlias(key, contactId === undefined ? null : { ...alias, contactId });
+      for (const { accountId, kind, value } of needs.aliases) {
+        world.loadAlias(accountId, kind, value, this.aliases.get(aliasKey(accountId, kind, value)) ?? null);
       }
       for (const id of needs.contactIds) this.loadContact(world, id);
       for (const { accountId, kind, value } of needs.held) {
@@ -104,7 +111,7 @@ export class PureStore {
           const held = kind === 'email' ? contact.emailKey : contact.phone;
           if (contact.accountId === accountId && held === value) this.loadContact(world, contact.id);
         }
-        world.knowHolders(heldKey(accountId, kind, value));
+        world.directory(accountId).held[kind].know(value);
       }
       for (const id of needs.factsOf) {
         for (const fact of this.facts.values()) if (fact.contactId === id) world.loadFact(fact.orderId, fact);
@@ -135,8 +142,8 @@ export class PureStore {
     for (const { after } of world.factChanges()) {
       this.facts.set(after.orderId, { ...after, contactId: after.contactId === null ? null : real(after.contactId) });
     }
-    for (const { after } of world.aliasChanges()) {
-      this.aliases.set(aliasKey(real(after.accountId), after.kind, after.value), real(after.contactId));
+    for (const { accountId, kind, value, contactId } of world.aliasChanges()) {
+      this.aliases.set(aliasKey(real(accountId), kind, value), real(contactId));
     }
     for (const { orderId, reason, contactId, otherId } of world.conflicts()) {
       const key = `${orderId} ${real(contactId)} ${real(otherId)} ${reason.split('_')[0]}`;

@@ -1,9 +1,10 @@
+import type { HeldKind } from './directory';
 import type { Home } from './fact';
 import { holds, recompute } from './project';
 import { find } from './resolve';
 import type { Rules } from './rules';
 import { type ConflictReason, type Contact, compareByAge, type Keys, type OrderFact } from './values';
-import type { HeldKind, World } from './world';
+import type { World } from './world';
 
 /**
  * Links the order to a contact: first the one that loses it is recomputed, then the conflicts are noted, then the one that
@@ -11,8 +12,8 @@ import type { HeldKind, World } from './world';
  */
 export function link(world: World, fact: OrderFact, contactId: string, rules: Rules, created = false): void {
   const former = fact.contactId;
-  const linked = { ...fact, contactId };
-  world.setFact(linked);
+  const linked = former === contactId ? fact : { ...fact, contactId };
+  if (linked !== fact) world.setFact(linked);
   if (former !== null && former !== contactId) recompute(world, former, rules);
   const contact = world.contact(contactId)!;
   noteHeld(world, linked, contact, 'email', created ? 'email_shared_different_phone' : 'email_belongs_to_other');

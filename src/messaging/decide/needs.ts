@@ -1,12 +1,13 @@
 import { regionOf, whatsappVariant } from '../normalize/phone';
+import type { HeldKind } from './directory';
 import { nextFact, placedFact } from './fact';
 import type { Item } from './item';
 import { homeOf } from './orders';
 import type { Rules } from './rules';
 import type { AliasKind, Keys, OrderFact } from './values';
-import { aliasKey, type HeldKind, heldKey, isNew, type World } from './world';
+import { isNew, type World } from './world';
 
-/** A value of an account to be looked up. */
+/** Values of an account to be looked up. */
 export interface Lookup<K extends AliasKind = AliasKind> {
   readonly accountId: string;
   readonly kind: K;
@@ -102,23 +103,23 @@ export function needsOf(world: World, roots: Roots): Needs | null {
 class Walk {
   /** Contacts that may be linked or recomputed. */
   readonly involved = new Set<string>();
-  private readonly aliases = new Map<string, Lookup>();
-  private readonly heldValues = new Map<string, Lookup<HeldKind>>();
-  private readonly contactIds = new Set<string>();
-  private readonly factsOf = new Set<string>();
+  private readonly aliases: Lookup[] = [];
+  private readonly heldValues: Lookup<HeldKind>[] = [];
+  private readonly contactIds: string[] = [];
+  private readonly factsOf: string[] = [];
 
   constructor(private readonly world: World) {}
 
   search({ accountId, customerId, phone, email }: Search): void {
     if (isNew(accountId)) return;
-    if (customerId !== null) this.alias({ accountId, kind: 'customer_id', value: customerId });
+    if (customerId !== null) this.alias(accountId, 'customer_id', customerId);
     if (phone !== null) {
-      this.alias({ accountId, kind: 'phone', value: phone });
+      this.alias(accountId, 'phone', phone);
       this.phone(accountId, phone, true);
     }
     if (email !== null) {
-      this.alias({ accountId, kind: 'email', value: email });
-      this.held({ accountId, kind: 'email', value: email }, true);
+      this.alias(accountId, 'email', email);
+      this.held(accountId, 'email', email, true);
     }
   }
 
@@ -128,15 +129,17 @@ class Walk {
 
   contact(id: string, linked: boolean): void {
     const { world } = this;
-    if (!world.hasContact(id)) this.contactIds.add(id);
-    if (!world.hasFactsOf(id)) this.factsOf.add(id);
-    if (!world.hasContact(id) || !world.hasFactsOf(id)) return;
+    const loaded = world.hasContact(id);
+    if (!loaded) this.contactIds.push(id);
+    const complete = world.hasFactsOf(id);
+    if (!complete) this.factsOf.push(id);
+    if (!loaded || !complete) return;
     const contact = world.contact(id);
     if (!contact && !linked) return;
     for (const fact of world.factsOf(id)) {
       if (contact) {
         if (fact.phone !== null) this.phone(contact.accountId, fact.phone, false);
-        if (fact.email !== null) this.held({ accountId: contact.accountId, kind: 'email', value: fact.email }, false);
+        if (fact.email !== null) this.held(contact.accountId, 'email', fact.email, false);
         continue;
       }
       const account = fact.tenantId === null ? null : world.account(fact.tenantId);
@@ -144,37 +147,32 @@ class Walk {
     }
   }
 
+  /** The same value may be asked for twice: loading it twice changes nothing. */
   needs(): Needs | null {
-    const { aliases, heldValues, contactIds, factsOf } = this;
-    if (aliases.size + heldValues.size + contactIds.size + factsOf.size === 0) return null;
-    return {
-      aliases: [...aliases.values()],
-      held: [...heldValues.values()],
-      contactIds: [...contactIds],
-      factsOf: [...factsOf],
-    };
+    const { aliases, heldValues: held, contactIds, factsOf } = this;
+    if (aliases.length + held.length + contactIds.length + factsOf.length === 0) return null;
+    return { aliases, held, contactIds, factsOf };
   }
 
-  private alias(lookup: Lookup): void {
-    const { accountId, kind, value } = lookup;
-    if (!this.world.hasAlias(accountId, kind, value)) this.aliases.set(aliasKey(accountId, kind, value), lookup);
-    else this.involveIf(this.world.alias(accountId, kind, value)?.contactId);
+  private alias(accountId: string, kind: AliasKind, value: string): void {
+    const directory = this.world.directory(accountId);
+    if (!directory.hasAlias(kind, value)) this.aliases.push({ accountId, kind, value });
+    else {
+      const alias = directory.alias(kind, value);
+      if (alias) this.involve(alias.contactId);
+    }
   }
 
   private phone(accountId: string, phone: string, find: boolean): void {
-    this.held({ accountId, kind: 'phone', value: phone }, find);
+    this.held(accountId, 'phone', phone, find);
     const variant = whatsappVariant(phone);
-    if (variant !== null) this.held({ accountId, kind: 'phone', value: variant }, find);
+    if (variant !== null) this.held(accountId, 'phone', variant, find);
   }
 
   /** `find`: whoever holds it may get the order; else only whether it is free matters. */
-  private held(lookup: Lookup<HeldKind>, find: boolean): void {
-    const { accountId, kind, value } = lookup;
-    if (!this.world.hasHolders(accountId, kind, value)) this.heldValues.set(heldKey(accountId, kind, value), lookup);
-    else if (find) for (const id of this.world.holderIds(accountId, kind, value)) this.involve(id);
-  }
-
-  private involveIf(id: string | undefined): void {
-    if (id !== undefined) this.involve(id);
+  private held(accountId: string, kind: HeldKind, value: string, find: boolean): void {
+    const directory = this.world.directory(accountId);
+    if (!directory.hasHolders(kind, value)) this.heldValues.push({ accountId, kind, value });
+    else if (find) for (const id of directory.holders(kind, value)) this.involve(id);
   }
 }

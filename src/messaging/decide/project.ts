@@ -1,9 +1,10 @@
 import { statusCounts } from '../normalize/keys';
 import { holdsPhone } from '../normalize/phone';
 import { isBlank } from '../normalize/text';
+import type { HeldKind } from './directory';
 import type { Rules } from './rules';
 import { type ConflictReason, type Contact, compareByAge, type OrderFact } from './values';
-import type { HeldKind, World } from './world';
+import type { World } from './world';
 
 const CUSTOMER = 2;
 

@@ -3,36 +3,36 @@
  * never takes "not loaded" for "not there".
  */
 export class Shelf<V extends object> {
-  private readonly loaded = new Map<string, V | null>();
-  private readonly changed = new Map<string, V>();
+  private readonly rows = new Map<string, V | null>();
+  /** What was loaded, of the keys that were set since. */
+  private readonly before = new Map<string, V | null>();
 
   constructor(private readonly kind: string) {}
 
   has(key: string): boolean {
-    return this.loaded.has(key);
+    return this.rows.has(key);
   }
 
   /** The first load counts: a later one would undo what was decided since. */
   load(key: string, row: V | null): void {
-    if (!this.loaded.has(key)) this.loaded.set(key, row);
+    if (!this.rows.has(key)) this.rows.set(key, row);
   }
 
   /** The row as it is now; null when there is none. */
   get(key: string): V | null {
-    const changed = this.changed.get(key);
-    if (changed !== undefined) return changed;
-    const loaded = this.loaded.get(key);
-    if (loaded === undefined) throw new NotLoaded(this.kind);
-    return loaded;
+    const row = this.rows.get(key);
+    if (row === undefined) throw new NotLoaded(this.kind);
+    return row;
   }
 
   set(key: string, row: V): void {
-    this.changed.set(key, row);
+    if (!this.before.has(key)) this.before.set(key, this.get(key));
+    this.rows.set(key, row);
   }
 
   /** Rows that were set, with what was loaded (null: none was there). */
   *changes(): Iterable<{ readonly before: V | null; readonly after: V }> {
-    for (const [key, after] of this.changed) yield { before: this.loaded.get(key) ?? null, after };
+    for (const [key, before] of this.before) yield { before, after: this.rows.get(key)! };
   }
 }
 
@@ -62,11 +62,13 @@ export class Index {
     this.members.get(key)?.delete(id);
   }
 
-  get(key: string): Iterable<string> {
+  get(key: string): ReadonlySet<string> {
     if (!this.known.has(key)) throw new NotLoaded(this.kind);
-    return this.members.get(key) ?? [];
+    return this.members.get(key) ?? NOBODY;
   }
 }
+
+const NOBODY: ReadonlySet<string> = new Set();
 
 /** A mistake in what is loaded, not in the data. The key is left out of the message (Invariant 7). */
 export class NotLoaded extends Error {

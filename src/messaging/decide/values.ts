@@ -86,7 +86,8 @@ export interface Contact extends ContactFields {
   readonly createdAt: bigint | null;
 }
 
-export type AliasKind = 'customer_id' | 'phone' | 'email';
+export const ALIAS_KINDS = ['customer_id', 'phone', 'email'] as const;
+export type AliasKind = (typeof ALIAS_KINDS)[number];
 
 /** A value by which a contact of an account was known once. It finds the contact, it never reserves the value. */
 export interface Alias {

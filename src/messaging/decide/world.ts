@@ -1,7 +1,9 @@
 import { whatsappVariant } from '../normalize/phone';
+import { Directory, type HeldKind } from './directory';
 import { Index, Shelf } from './shelf';
 import {
   type Account,
+  ALIAS_KINDS,
   type Alias,
   type AliasKind,
   type Conflict,
@@ -11,12 +13,6 @@ import {
   type OrderFact,
   type TenantFact,
 } from './values';
-
-/** A value that a contact may hold in its column. */
-export type HeldKind = 'phone' | 'email';
-
-export const aliasKey = (accountId: string, kind: AliasKind, value: string): string => `${accountId} ${kind} ${value}`;
-export const heldKey = (accountId: string, kind: HeldKind, value: string): string => `${accountId} ${kind} ${value}`;
 
 const NEW = 'new:';
 /** True for the id of a row that is not inserted yet. */
@@ -31,9 +27,8 @@ export class World {
   private readonly accounts = new Shelf<Account>('account');
   private readonly facts = new Shelf<OrderFact>('order');
   private readonly contacts = new Shelf<Contact>('contact');
-  private readonly aliases = new Shelf<Alias>('alias');
-  /** Contacts by value of a column, orders by contact. */
-  private readonly holders = new Index('value');
+  private readonly directories = new Map<string, Directory>();
+  /** Orders by contact. */
   private readonly linked = new Index('link');
   /** Phone aliases that point to a contact. */
   private readonly phoneAliases = new Map<string, number>();
@@ -128,80 +123,69 @@ export class World {
   setContact(contact: Contact): void {
     const before = this.contact(contact.id)!;
     this.contacts.set(contact.id, contact);
-    if (before.emailKey !== contact.emailKey && before.emailKey) {
-      this.holders.remove(heldKey(before.accountId, 'email', before.emailKey), before.id);
-    }
-    if (before.phone !== contact.phone && before.phone) {
-      this.holders.remove(heldKey(before.accountId, 'phone', before.phone), before.id);
-    }
+    const { held } = this.directory(contact.accountId);
+    if (before.emailKey && before.emailKey !== contact.emailKey) held.email.remove(before.emailKey, before.id);
+    if (before.phone && before.phone !== contact.phone) held.phone.remove(before.phone, before.id);
     this.hold(contact);
   }
   private hold({ id, accountId, emailKey, phone }: Contact): void {
-    if (emailKey) this.holders.add(heldKey(accountId, 'email', emailKey), id);
-    if (phone) this.holders.add(heldKey(accountId, 'phone', phone), id);
+    const { held } = this.directory(accountId);
+    if (emailKey) held.email.add(emailKey, id);
+    if (phone) held.phone.add(phone, id);
   }
 
   // Look-ups
 
-  /** Every contact that holds the value (a phone exactly as written) is loaded. */
-  knowHolders(key: string): void {
-    this.holders.know(key);
-  }
-  hasHolders(accountId: string, kind: HeldKind, value: string): boolean {
-    return isNew(accountId) || this.holders.has(heldKey(accountId, kind, value));
+  directory(accountId: string): Directory {
+    let found = this.directories.get(accountId);
+    if (!found) {
+      found = new Directory(isNew(accountId));
+      this.directories.set(accountId, found);
+    }
+    return found;
   }
   /**
    * The contact that holds the value in its column: the e-mail exactly, else in another case; the phone in its canonical
    * form, else as WhatsApp writes it; of several the lowest id. `except` is passed over.
    */
   holder(accountId: string, kind: HeldKind, value: string, except: string | null = null): Contact | null {
+    const directory = this.directory(accountId);
     if (kind === 'email') {
-      const holders = this.holdersOf(accountId, kind, value, except);
+      const holders = this.contactsOf(directory.holders(kind, value), except);
       return lowest(holders.filter((contact) => contact.email === value)) ?? lowest(holders);
     }
-    const canonical = lowest(this.holdersOf(accountId, kind, value, except));
+    const canonical = lowest(this.contactsOf(directory.holders(kind, value), except));
     const variant = canonical === null ? whatsappVariant(value) : null;
-    return variant === null ? canonical : lowest(this.holdersOf(accountId, kind, variant, except));
+    return variant === null ? canonical : lowest(this.contactsOf(directory.holders(kind, variant), except));
   }
-  /** Everybody who holds exactly this value. */
-  holderIds(accountId: string, kind: HeldKind, value: string): Iterable<string> {
-    const key = heldKey(accountId, kind, value);
-    if (isNew(accountId)) this.holders.know(key);
-    return this.holders.get(key);
-  }
-  private holdersOf(accountId: string, kind: HeldKind, value: string, except: string | null): Contact[] {
+  private contactsOf(ids: ReadonlySet<string>, except: string | null): readonly Contact[] {
+    if (ids.size === 0) return NO_CONTACTS;
     const found: Contact[] = [];
-    for (const id of this.holderIds(accountId, kind, value)) if (id !== except) found.push(this.contacts.get(id)!);
+    for (const id of ids) if (id !== except) found.push(this.contacts.get(id)!);
     return found;
   }
 
   // Aliases
 
-  loadAlias(key: string, alias: Alias | null): void {
-    this.aliases.load(key, alias);
-  }
-  hasAlias(accountId: string, kind: AliasKind, value: string): boolean {
-    return isNew(accountId) || this.aliases.has(aliasKey(accountId, kind, value));
-  }
-  /** The alias, also when its contact is gone. */
-  alias(accountId: string, kind: AliasKind, value: string): Alias | null {
-    const key = aliasKey(accountId, kind, value);
-    if (isNew(accountId)) this.aliases.load(key, null);
-    return this.aliases.get(key);
+  loadAlias(accountId: string, kind: AliasKind, value: string, contactId: string | null): void {
+    const alias = contactId === null ? null : { accountId, kind, value, contactId };
+    this.directory(accountId).aliases[kind].load(value, alias);
   }
   /** The contact that the alias finds; one that is gone counts as absent. */
   aliased(accountId: string, kind: AliasKind, value: string): Contact | null {
-    const alias = this.alias(accountId, kind, value);
+    const alias = this.directory(accountId).alias(kind, value);
     const contact = alias && this.contact(alias.contactId);
     return contact?.accountId === accountId ? contact : null;
   }
   setAlias(alias: Alias): void {
-    const before = this.alias(alias.accountId, alias.kind, alias.value);
-    if (before?.contactId === alias.contactId) return;
-    this.aliases.set(aliasKey(alias.accountId, alias.kind, alias.value), alias);
-    if (alias.kind !== 'phone') return;
+    const { accountId, kind, value, contactId } = alias;
+    const directory = this.directory(accountId);
+    const before = directory.alias(kind, value);
+    if (before?.contactId === contactId) return;
+    directory.aliases[kind].set(value, alias);
+    if (kind !== 'phone') return;
     if (before) this.countPhoneAlias(before.contactId, -1);
-    this.countPhoneAlias(alias.contactId, 1);
+    this.countPhoneAlias(contactId, 1);
   }
   private countPhoneAlias(contactId: string, by: number): void {
     this.phoneAliases.set(contactId, (this.phoneAliases.get(contactId) ?? 0) + by);
@@ -224,14 +208,21 @@ export class World {
   accountChanges = () => this.accounts.changes();
   factChanges = () => this.facts.changes();
   contactChanges = () => this.contacts.changes();
-  aliasChanges = () => this.aliases.changes();
+  *aliasChanges(): Iterable<Alias> {
+    for (const { aliases } of this.directories.values()) {
+      for (const kind of ALIAS_KINDS) for (const { after } of aliases[kind].changes()) yield after;
+    }
+  }
   conflicts = (): Iterable<Conflict> => this.conflictsByKey.values();
 }
 
 /** A conflict is about one of the two fields that only one contact can have. */
 export const fieldOf = (reason: ConflictReason): HeldKind => (reason.startsWith('email') ? 'email' : 'phone');
 
+const NO_CONTACTS: readonly Contact[] = [];
+
 function lowest(contacts: readonly Contact[]): Contact | null {
+  if (contacts.length < 2) return contacts[0] ?? null;
   let found: Contact | null = null;
   for (const contact of contacts) if (found === null || compareIds(contact.id, found.id) < 0) found = contact;
   return found;
