@@ -1,5 +1,3 @@
-import { readdir, readFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { CdcError } from '../core/errors';
 
 /**
@@ -150,40 +148,6 @@ function parseType(json: unknown, fail: Fail): FieldType {
   if (!isCount(precision) || !isCount(scale) || precision < 1 || precision > 1000 || scale > precision)
     return fail('a decimal needs precision (1 to 1000) and scale (0 to precision)');
   return { kind: 'decimal', precision, scale };
-}
-
-export interface ContractTable {
-  readonly schema: string;
-  readonly table: string;
-  readonly topic: string;
-}
-
-/**
- * Reads the contracts of these tables from a folder of `.avsc` files, one file a table (files of other tables are left
- * alone). Throws CdcError `contract_invalid`.
- */
-export async function readContracts(directory: string, tables: readonly ContractTable[]): Promise<Contract[]> {
-  const files = await readFolder(directory);
-  return tables.map((source) => {
-    const [found, second] = files.filter((file) => file.table === source.table);
-    if (!found) throw new CdcError('contract_invalid', `${directory}: no file for table ${source.table}`);
-    if (second) throw new CdcError('contract_invalid', `${second.file}: ${found.file} is for ${source.table} already`);
-    return { ...found, schema: source.schema, topic: source.topic };
-  });
-}
-
-async function readFolder(directory: string): Promise<ContractFile[]> {
-  const unreadable = (path: string) => (error: unknown) => {
-    throw new CdcError('contract_invalid', `${path}: cannot be read`, { cause: error });
-  };
-  const names = await readdir(directory).catch(unreadable(directory));
-  const files = names.filter((name) => name.endsWith('.avsc')).sort();
-  return Promise.all(
-    files.map(async (name) => {
-      const file = join(directory, name);
-      return parseContract(await readFile(file, 'utf8').catch(unreadable(file)), file);
-    }),
-  );
 }
 
 const isObject = (value: unknown): value is Record<string, unknown> =>

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
-import { type Contract, KEY_COLUMN, readContracts } from '../avro/contract';
+import { type Contract, KEY_COLUMN } from '../avro/contract';
+import { readContracts } from '../avro/contract-files';
 import { ChangeDecoder } from '../avro/decoder';
 import { createEncoderFactory } from '../avro/encoder-factory';
 import { chooseProfile } from '../avro/profile';

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
-import { type Contract, readContracts } from '../../src/avro/contract';
+import type { Contract } from '../../src/avro/contract';
+import { readContracts } from '../../src/avro/contract-files';
 import { ChangeDecoder } from '../../src/avro/decoder';
 import { createEncoderFactory } from '../../src/avro/encoder-factory';
 import { schemasOf } from '../../src/avro/envelope';

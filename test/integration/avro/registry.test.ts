@@ -1,7 +1,8 @@
 import { createServer, request, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import { type Contract, readContracts } from '../../../src/avro/contract';
+import type { Contract } from '../../../src/avro/contract';
+import { readContracts } from '../../../src/avro/contract-files';
 import { ChangeDecoder } from '../../../src/avro/decoder';
 import { schemasOf } from '../../../src/avro/envelope';
 import { createRegistry } from '../../../src/avro/registry';

@@ -2,7 +2,8 @@ import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Type } from 'avsc';
-import { type Contract, parseContract, readContracts } from '../../../src/avro/contract';
+import { type Contract, parseContract } from '../../../src/avro/contract';
+import { readContracts } from '../../../src/avro/contract-files';
 import { schemasOf } from '../../../src/avro/envelope';
 import { CdcError } from '../../../src/core/errors';
 
