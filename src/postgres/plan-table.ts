@@ -151,6 +151,11 @@ function identityProblems(
     if (facts.partitioned) problems.push(problem(`${name} is partitioned: no index can be its replica identity`));
   }
   if (target === facts.replicaIdentity) return problems;
+  const virtual = facts.columns.filter((column) => column.virtual).map((column) => column.name);
+  if (target === 'f' && virtual.length > 0) {
+    const what = `${virtual.join(', ')} of ${name} is generated when read: with replica identity FULL, PostgreSQL would refuse UPDATE and DELETE`;
+    problems.push(problem(what, 'ventia-cdc setup --identity index'));
+  }
   for (const { name: other, columns } of facts.foreignPublications) {
     if (!allowed(columns, after)) {
       const what = `publication ${other} lists columns of ${name}: with replica identity ${IDENTITY_NAMES[target]}, PostgreSQL would refuse UPDATE and DELETE`;

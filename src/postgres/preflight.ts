@@ -49,7 +49,7 @@ export const GIVEN_CHECKS: readonly SourceCheck[] = [
   {
     title: 'the tables have the columns of the contract',
     judge: eachTable((facts, wanted) => {
-      const there = facts.columns.filter(({ generated }) => !generated).map(({ name }) => name);
+      const there = facts.columns.filter(({ sendable }) => sendable).map(({ name }) => name);
       const missing = wanted.columns.filter(({ name, required }) => required && !there.includes(name));
       if (missing.length === 0) return [];
       return [
@@ -196,7 +196,7 @@ export function missingGrants({ role, tables }: SourceCatalog, expected: Expecte
 
 /** Columns of the contract that the table has, and that PostgreSQL would send. */
 export function existingColumns(facts: TableFacts, wanted: SourceTable): string[] {
-  const there = facts.columns.filter(({ generated }) => !generated).map(({ name }) => name);
+  const there = facts.columns.filter(({ sendable }) => sendable).map(({ name }) => name);
   return wanted.columns.map(({ name }) => name).filter((name) => there.includes(name));
 }
 

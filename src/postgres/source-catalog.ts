@@ -60,7 +60,7 @@ export interface TableFacts {
   readonly publishable: boolean;
   readonly partitioned: boolean;
   readonly replicaIdentity: 'd' | 'n' | 'f' | 'i';
-  readonly columns: readonly { readonly name: string; readonly notNull: boolean; readonly generated: boolean }[];
+  readonly columns: readonly ColumnFacts[];
   /** Unique, without predicate, expression or deferral. Columns in no order. */
   readonly uniqueIndexes: readonly IndexFacts[];
   /** Indexes of all kinds that a broken CREATE INDEX CONCURRENTLY left, by name. */
@@ -72,6 +72,15 @@ export interface TableFacts {
   readonly schemaUsable: boolean;
   readonly readableColumns: readonly string[];
   readonly activity: Activity;
+}
+
+export interface ColumnFacts {
+  readonly name: string;
+  readonly notNull: boolean;
+  /** False for generated columns that no publication sends: virtual ones, and all of them before PostgreSQL 18. */
+  readonly sendable: boolean;
+  /** Generated when read. A replica identity must not hold it, or UPDATE and DELETE are refused. */
+  readonly virtual: boolean;
 }
 
 export interface IndexFacts {
@@ -95,6 +104,8 @@ export interface PublicationFacts {
   readonly allOperations: boolean;
   readonly viaRoot: boolean;
   readonly allTables: boolean;
+  /** Whether stored generated columns are sent; null before PostgreSQL 18, which cannot. */
+  readonly generatedColumns: boolean | null;
   readonly tables: readonly {
     readonly schema: string;
     readonly table: string;
@@ -156,6 +167,7 @@ const ROLE = `
 const PUBLICATION = `
   SELECT p.pubinsert AND p.pubupdate AND p.pubdelete AND p.pubtruncate AS "allOperations",
     p.pubviaroot AS "viaRoot", p.puballtables AS "allTables",
+    to_jsonb(p) ->> 'pubgencols' = 's' AS "generatedColumns",
     coalesce((
       SELECT json_agg(json_build_object('schema', t.schemaname, 'table', t.tablename, 'rowFilter', t.rowfilter, 'columns', (
         SELECT json_agg(a.attname)
@@ -172,7 +184,8 @@ const TABLES = `
     c.relkind IN ('r', 'p') AND c.relpersistence = 'p' AS publishable,
     c.relkind = 'p' AS partitioned,
     c.relreplident::text AS "replicaIdentity",
-    (SELECT json_agg(json_build_object('name', a.attname, 'notNull', a.attnotnull, 'generated', a.attgenerated <> '') ORDER BY a.attnum)
+    (SELECT json_agg(json_build_object('name', a.attname, 'notNull', a.attnotnull, 'virtual', a.attgenerated = 'v',
+       'sendable', a.attgenerated = '' OR a.attgenerated = 's' AND current_setting('server_version_num')::int >= 180000) ORDER BY a.attnum)
      FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped) AS columns,
     coalesce((
       SELECT json_agg(json_build_object('name', x.relname, 'valid', i.indisvalid, 'primary', i.indisprimary,

@@ -4,7 +4,7 @@ import { planTable, publicationEntry, wantedList } from './plan-table';
 import { GIVEN_CHECKS, missingGrants, replicationRightMissing } from './preflight';
 import { LIST_PRICE, type Plan, type SetupStep, type SourceOptions, step } from './setup-step';
 import { judgeSlot } from './slot';
-import type { ExpectedSource, SourceCatalog } from './source-catalog';
+import type { ExpectedSource, ServerFacts, SourceCatalog } from './source-catalog';
 
 /**
  * What is to be done to the source, from what its catalog shows. Pure. After the steps are done, a new plan is empty.
@@ -29,10 +29,14 @@ export function planSourceSetup(catalog: SourceCatalog, expected: ExpectedSource
   return { steps: parts.flatMap(({ steps }) => steps), problems: parts.flatMap(({ problems }) => problems) };
 }
 
-const OPERATIONS = `publish = 'insert, update, delete, truncate', publish_via_partition_root = true`;
+/** Without its generated columns, a table with replica identity FULL refuses UPDATE and DELETE from PostgreSQL 18 on. */
+function publicationOptions({ version }: ServerFacts): string {
+  const options = `publish = 'insert, update, delete, truncate', publish_via_partition_root = true`;
+  return version >= 180_000 ? `${options}, publish_generated_columns = stored` : options;
+}
 
 function planPublication(
-  { publication, tables }: SourceCatalog,
+  { server, publication, tables }: SourceCatalog,
   expected: ExpectedSource,
   options: SourceOptions,
 ): Plan {
@@ -60,15 +64,19 @@ function planPublication(
   const steps: SetupStep[] = [];
   if (!publication && missing.length === 0) return { steps: [], problems: [] };
   if (!publication) {
-    const sql = `CREATE PUBLICATION ${name} FOR TABLE ${missing.join(', ')} WITH (${OPERATIONS})`;
+    const sql = `CREATE PUBLICATION ${name} FOR TABLE ${missing.join(', ')} WITH (${publicationOptions(server)})`;
     return {
       steps: [step(`publication ${name}`, 'it names the tables whose changes are sent', [sql], price)],
       problems: [],
     };
   }
-  if (!publication.allOperations || needsRoot) {
-    const sql = `ALTER PUBLICATION ${name} SET (${OPERATIONS})`;
-    steps.push(step(`publication ${name}: all operations`, 'some changes would not be sent', [sql]));
+  if (!publication.allOperations || needsRoot || publication.generatedColumns === false) {
+    const sql = `ALTER PUBLICATION ${name} SET (${publicationOptions(server)})`;
+    steps.push(
+      step(`publication ${name}: options`, 'all operations and all columns are to be sent, partitions as their table', [
+        sql,
+      ]),
+    );
   }
   if (missing.length > 0) {
     const sql = `ALTER PUBLICATION ${name} ADD TABLE ${missing.join(', ')}`;

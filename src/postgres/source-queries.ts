@@ -33,7 +33,10 @@ export function openSourceQueries(url: string, options: ConnectionOptions): Sour
   };
 }
 
-/** As pgoutput describes a relation: without dropped and generated columns, identity columns marked. */
+/**
+ * As pgoutput describes a relation: identity columns marked, without dropped columns and those generated ones that no
+ * publication sends (virtual ones, and all of them before PostgreSQL 18).
+ */
 const DESCRIBE = `
   SELECT c.oid, n.nspname AS schema, c.relname AS table, c.relreplident AS "replicaIdentity",
     (SELECT json_agg(json_build_object(
@@ -42,7 +45,8 @@ const DESCRIBE = `
        'typeModifier', a.atttypmod,
        'identity', c.relreplident = 'f' OR coalesce(a.attnum = ANY (i.indkey), false)) ORDER BY a.attnum)
      FROM pg_attribute a
-     WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = '') AS columns
+     WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped 
+       AND (a.attgenerated = '' OR a.attgenerated = 's' AND current_setting('server_version_num')::int >= 180000)) AS columns
   FROM pg_class c
   JOIN pg_namespace n ON n.oid = c.relnamespace
   LEFT JOIN pg_index i ON i.indrelid = c.oid AND i.indisvalid

@@ -369,7 +369,7 @@ describe('beside the chunks', () => {
   it('describes a table as the stream does', async () => {
     await db.execute(`
       CREATE TABLE described (gone int, id bigint PRIMARY KEY, tenant int NOT NULL, name varchar(10),
-        twice int GENERATED ALWAYS AS (tenant * 2) STORED);
+        twice int GENERATED ALWAYS AS (tenant * 2) STORED, half int GENERATED ALWAYS AS (tenant / 2) VIRTUAL);
       ALTER TABLE described DROP COLUMN gone;
       CREATE UNIQUE INDEX described_identity ON described (id, tenant)`);
     const marked = async () => {
@@ -387,10 +387,11 @@ describe('beside the chunks', () => {
         { name: 'id', typeOid: 20, typeModifier: -1, identity: true },
         { name: 'tenant', typeOid: 23, typeModifier: -1, identity: false },
         { name: 'name', typeOid: 1043, typeModifier: 14, identity: false },
+        { name: 'twice', typeOid: 23, typeModifier: -1, identity: false },
       ],
     });
     await db.execute('ALTER TABLE described REPLICA IDENTITY FULL');
-    expect(await marked()).toEqual(['f', ['id', 'tenant', 'name']]);
+    expect(await marked()).toEqual(['f', ['id', 'tenant', 'name', 'twice']]);
     await db.execute('ALTER TABLE described REPLICA IDENTITY USING INDEX described_identity');
     expect(await marked()).toEqual(['i', ['id', 'tenant']]);
     await db.execute('ALTER TABLE described REPLICA IDENTITY NOTHING');

@@ -80,8 +80,8 @@ it('notices a partition with another identity than its table', () => {
   ]);
 });
 
-it('does not count a generated column, which is never sent, as there', () => {
-  const columns = orders.columns.map((column) => ({ ...column, generated: column.name === 'customer_email' }));
+it('does not count a column that is never sent as there', () => {
+  const columns = orders.columns.map((column) => ({ ...column, sendable: column.name !== 'customer_email' }));
   expect(kinds({ ...catalog, tables: [tenants, { ...orders, columns }] })).toEqual(['contract_column_missing']);
 });
 

@@ -40,7 +40,7 @@ export const expected: ExpectedSource = {
   role: null,
 };
 
-const columns = (...names: string[]) => names.map((name) => ({ name, notNull: true, generated: false }));
+const columns = (...names: string[]) => names.map((name) => ({ name, notNull: true, sendable: true, virtual: false }));
 
 export const tenants: TableFacts = {
   schema: 'ventia',
@@ -71,6 +71,7 @@ export const publication: PublicationFacts = {
   allOperations: true,
   viaRoot: true,
   allTables: false,
+  generatedColumns: true,
   tables: [
     { schema: 'ventia', table: 'tenants', columns: null, rowFilter: null },
     { schema: 'ventia', table: 'orders', columns: null, rowFilter: null },
