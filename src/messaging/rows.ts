@@ -1,4 +1,5 @@
 import type { Sql } from '../core/ports/sql';
+import type { RealIds } from './ids';
 
 /**
  * One column of many rows as a parameter of one statement: the statement's cost is then the same for one row and for a
@@ -8,10 +9,10 @@ export interface Column<R> {
   readonly name: string;
   /** PostgreSQL's type, without []. */
   readonly type: string;
-  readonly value: (row: R) => Element;
+  readonly value: (row: R, ids: RealIds) => Element;
 }
 
-export const column = <R>(name: string, type: string, value: (row: R) => Element): Column<R> => ({ name, type, value });
+export const column = <R>(name: string, type: string, value: Column<R>['value']): Column<R> => ({ name, type, value });
 
 /** `unnest($1::a[], $2::b[]) AS u (x, y)`. */
 export function unnest<R>(columns: readonly Column<R>[]): string {
@@ -28,17 +29,27 @@ export interface Rows<R> {
 }
 
 /** Rows changed. Nothing is sent for no rows. */
-export async function execute<R>(sql: Sql, { text, columns }: Rows<R>, rows: readonly R[]): Promise<number> {
-  return rows.length === 0 ? 0 : sql.execute(text, values(columns, rows));
+export async function execute<R>(
+  sql: Sql,
+  { text, columns }: Rows<R>,
+  rows: readonly R[],
+  ids: RealIds,
+): Promise<number> {
+  return rows.length === 0 ? 0 : sql.execute(text, values(columns, rows, ids));
 }
 
 /** Rows returned. */
-export async function query<R, T>(sql: Sql, { text, columns }: Rows<R>, rows: readonly R[]): Promise<T[]> {
-  return rows.length === 0 ? [] : sql.query<T>(text, values(columns, rows));
+export async function query<R, T>(
+  sql: Sql,
+  { text, columns }: Rows<R>,
+  rows: readonly R[],
+  ids: RealIds,
+): Promise<T[]> {
+  return rows.length === 0 ? [] : sql.query<T>(text, values(columns, rows, ids));
 }
 
-function values<R>(columns: readonly Column<R>[], rows: readonly R[]): string[] {
-  return columns.map(({ value }) => arrayText(rows.map(value)));
+function values<R>(columns: readonly Column<R>[], rows: readonly R[], ids: RealIds): string[] {
+  return columns.map(({ value }) => arrayText(rows.map((row) => value(row, ids))));
 }
 
 /** What an element may be; a bigint is given as text. */

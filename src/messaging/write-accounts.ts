@@ -26,13 +26,13 @@ export async function writeAccounts(
     if (before) changed.push({ was: before, now: after });
     else added.push(after);
   }
-  const inserted = await query<Account, Inserted>(sql, statements.insert, added);
+  const inserted = await query<Account, Inserted>(sql, statements.insert, added, ids);
   if (inserted.length < added.length) throw new RaceLost();
   const byTenant = new Map(inserted.map((row) => [row.tenant_id, row.id]));
   for (const account of added) ids.set(account.id, byTenant.get(account.tenantId)!);
-  if ((await execute(sql, statements.update, changed)) < changed.length) throw new RaceLost();
-  const labelled = Array.from(world.labelled, (tenantId) => ids.get(world.account(tenantId)!.id));
-  const labels = await execute(sql, statements.labels, labelled);
+  if ((await execute(sql, statements.update, changed, ids)) < changed.length) throw new RaceLost();
+  const labelled = Array.from(world.labelled, (tenantId) => world.account(tenantId)!.id);
+  const labels = await execute(sql, statements.labels, labelled, ids);
   return { created: added.length, updated: changed.length, labels };
 }
 
@@ -92,7 +92,7 @@ function update({ tables, types, has }: MessagingCatalog): Rows<Change> {
  * so that no number of the sequence is spent on it.
  */
 function labels({ tables, types, has }: MessagingCatalog): Rows<string> {
-  const columns = [column<string>('id', types.account, (id) => id)];
+  const columns = [column<string>('id', types.account, (id, ids) => ids.get(id))];
   const [system, value] = has['labels.system'] ? [', system', ', true'] : ['', ''];
   const text = `
     INSERT INTO ${tables.labels} (account_id, title, color, created_at, updated_at${system})

@@ -25,21 +25,22 @@ export async function writeContacts(
   const added: Contact[] = [];
   const changed: Change[] = [];
   for (const { before, after } of world.contactChanges()) {
-    if (!before) added.push({ ...after, accountId: ids.get(after.accountId) });
+    if (!before) added.push(after);
     else if (differs(before, after))
       changed.push({ was: before, now: after, replacesPhone: replacesPhone(before, after) });
   }
   // Unique indexes are checked row by row: what moves from one contact to another is cleared, then set, then inserted.
   const cleared = givenAway(changed);
-  if ((await execute(sql, statements.clear, [...cleared])) < cleared.size) throw new RaceLost();
+  if ((await execute(sql, statements.clear, [...cleared], ids)) < cleared.size) throw new RaceLost();
   const written = changed.map((change) => (cleared.has(change) ? { ...change, was: withoutReplaced(change) } : change));
-  if ((await execute(sql, statements.update, written)) < written.length) throw new RaceLost();
+  if ((await execute(sql, statements.update, written, ids)) < written.length) throw new RaceLost();
 
-  const inserted = await query<Contact, Inserted>(sql, statements.insert, added);
-  if (inserted.length < added.length) throw new RaceLost();
+  const inserted = await query<Contact, Inserted>(sql, statements.insert, added, ids);
   // A new contact has a phone or an e-mail, and no other of its account has the same.
   const byValues = new Map(inserted.map((row) => [`${row.account_id} ${row.phone_number} ${row.email}`, row.id]));
-  for (const { id, accountId, phone, email } of added) ids.set(id, byValues.get(`${accountId} ${phone} ${email}`)!);
+  for (const { id, accountId, phone, email } of added) {
+    ids.set(id, byValues.get(`${ids.get(accountId)} ${phone} ${email}`)!);
+  }
   return { created: added.length, updated: changed.length };
 }
 
@@ -108,9 +109,10 @@ export function contactStatements(catalog: MessagingCatalog): ContactStatements 
   return { insert: insertion(catalog), clear: clearing(catalog), update: update(catalog) };
 }
 
+/** Somebody who is there already is a unique violation, and that a race: ON CONFLICT would look into each index twice. */
 function insertion({ tables, types, has }: MessagingCatalog): Rows<Contact> {
   const columns: Column<Contact>[] = [
-    column('account_id', types.account, (c) => c.accountId),
+    column('account_id', types.account, (c, ids) => ids.get(c.accountId)),
     column('name', 'text', (c) => c.name),
     column('email', 'text', (c) => c.email),
     column('phone_number', 'text', (c) => c.phone),
@@ -126,7 +128,7 @@ function insertion({ tables, types, has }: MessagingCatalog): Rows<Contact> {
       ${activity ? ', last_activity_at' : ''}${type})
     SELECT account_id, name, email, phone_number, attributes, created_at, ${NOW}${activity ? ', created_at' : ''}${type}
     FROM ${unnest(columns)}
-    ON CONFLICT DO NOTHING RETURNING id::text, account_id::text, phone_number, email`;
+    RETURNING id::text, account_id::text, phone_number, email`;
   return { text, columns };
 }
 

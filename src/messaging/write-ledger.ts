@@ -2,7 +2,6 @@ import type { Sql } from '../core/ports/sql';
 import type { Alias, Conflict, Contact, OrderFact, TenantFact } from './decide/values';
 import { fieldOf, type World } from './decide/world';
 import type { RealIds } from './ids';
-import { RaceLost } from './race';
 import { type Column, column, execute, names, query, type Rows, unnest } from './rows';
 
 export interface LedgerWrites {
@@ -11,49 +10,44 @@ export interface LedgerWrites {
   readonly conflicts: readonly string[];
 }
 
-/** Writes what the sinks know, after Messaging's rows have their ids. */
+/**
+ * Writes what the sinks know, after Messaging's rows have their ids. What was not there is inserted without looking for
+ * conflicts: the tenant is locked, and where that is not enough the unique violation is a race like any other.
+ */
 export async function writeLedger(sql: Sql, world: World, ids: RealIds): Promise<LedgerWrites> {
-  const tenants = Array.from(world.tenantChanges(), ({ after }) => after);
-  let rows = await execute(sql, UPSERT_TENANTS, tenants);
-  rows += await writeFacts(sql, world, ids);
-  const memories = remembered(world).map((c) => ({ ...c, id: ids.get(c.id), accountId: ids.get(c.accountId) }));
-  rows += await execute(sql, UPSERT_MEMORIES, memories);
-  const aliases = Array.from(world.aliasChanges(), (alias) => ({
-    ...alias,
-    accountId: ids.get(alias.accountId),
-    contactId: ids.get(alias.contactId),
-  }));
-  rows += await execute(sql, UPSERT_ALIASES, aliases);
-  const conflicts = Array.from(world.conflicts(), (conflict) => ({
-    ...conflict,
-    contactId: ids.get(conflict.contactId),
-    otherId: ids.get(conflict.otherId),
-  }));
-  const recorded = await query<Conflict, { reason: string }>(sql, INSERT_CONFLICTS, conflicts);
+  const write = <R>(statement: Rows<R>, rows: readonly R[]) => execute(sql, statement, rows, ids);
+  const tenants = split(world.tenantChanges());
+  const facts = split(world.factChanges());
+  const aliases = split(world.aliasChanges());
+  const contacts = split(world.contactChanges(), remembersMore);
+  let rows = await write(UPSERT_TENANTS, [...tenants.added, ...tenants.changed]);
+  rows += await write(INSERT_FACTS, facts.added);
+  rows += await write(UPDATE_FACTS, facts.changed);
+  rows += await write(INSERT_MEMORIES, contacts.added);
+  rows += await write(UPSERT_MEMORIES, contacts.changed);
+  rows += await write(INSERT_ALIASES, aliases.added);
+  rows += await write(UPSERT_ALIASES, aliases.changed);
+  const recorded = await query<Conflict, { reason: string }>(sql, RECORD_CONFLICTS, [...world.conflicts()], ids);
   return { rows: rows + recorded.length, conflicts: recorded.map((row) => row.reason) };
 }
 
-async function writeFacts(sql: Sql, world: World, ids: RealIds): Promise<number> {
-  const added: OrderFact[] = [];
-  const changed: OrderFact[] = [];
-  for (const { before, after } of world.factChanges()) {
-    const contactId = after.contactId === null ? null : ids.get(after.contactId);
-    (before ? changed : added).push({ ...after, contactId });
-  }
-  const inserted = await execute(sql, INSERT_FACTS, added);
-  // Two partitions may tell of one order when a DELETE does not tell its tenant; whoever comes second decides again.
-  if (inserted < added.length) throw new RaceLost();
-  return inserted + (await execute(sql, UPDATE_FACTS, changed));
+interface Change<R> {
+  readonly before: R | null;
+  readonly after: R;
 }
 
-/** Contacts of which there is something new to remember. */
-function remembered(world: World): Contact[] {
-  const contacts: Contact[] = [];
-  for (const { before, after } of world.contactChanges()) {
-    if (!before || before.shadow !== after.shadow) contacts.push(after);
+/** Rows that were not there, and those that were and of which `matters` is true. */
+function split<R>(changes: Iterable<Change<R>>, matters: (before: R, after: R) => boolean = () => true) {
+  const added: R[] = [];
+  const changed: R[] = [];
+  for (const { before, after } of changes) {
+    if (before === null) added.push(after);
+    else if (matters(before, after)) changed.push(after);
   }
-  return contacts;
+  return { added, changed };
 }
+
+const remembersMore = (before: Contact, after: Contact): boolean => before.shadow !== after.shadow;
 
 const TENANT: readonly Column<TenantFact>[] = [
   column('tenant_id', 'text', (t) => t.tenantId),
@@ -67,7 +61,7 @@ const TENANT: readonly Column<TenantFact>[] = [
 const FACT: readonly Column<OrderFact>[] = [
   column('order_id', 'text', (f) => f.orderId),
   column('tenant_id', 'text', (f) => f.tenantId),
-  column('contact_id', 'text', (f) => f.contactId),
+  column('contact_id', 'text', (f, ids) => f.contactId && ids.get(f.contactId)),
   column('phone', 'text', (f) => f.phone),
   column('email', 'text', (f) => f.email),
   column('name', 'text', (f) => f.name),
@@ -85,8 +79,8 @@ const FACT: readonly Column<OrderFact>[] = [
 ];
 
 const MEMORY: readonly Column<Contact>[] = [
-  column('contact_id', 'text', (c) => c.id),
-  column('account_id', 'text', (c) => c.accountId),
+  column('contact_id', 'text', (c, ids) => ids.get(c.id)),
+  column('account_id', 'text', (c, ids) => ids.get(c.accountId)),
   column('ours', 'boolean', (c) => c.ours),
   column('shadow_name', 'text', (c) => c.shadow.name),
   column('shadow_email', 'text', (c) => c.shadow.email),
@@ -94,36 +88,38 @@ const MEMORY: readonly Column<Contact>[] = [
 ];
 
 const ALIAS: readonly Column<Alias>[] = [
-  column('account_id', 'text', (a) => a.accountId),
+  column('account_id', 'text', (a, ids) => ids.get(a.accountId)),
   column('kind', 'text', (a) => a.kind),
   column('value', 'text', (a) => a.value),
-  column('contact_id', 'text', (a) => a.contactId),
+  column('contact_id', 'text', (a, ids) => ids.get(a.contactId)),
 ];
 
 const CONFLICT: readonly Column<Conflict>[] = [
   column('order_id', 'text', (c) => c.orderId),
-  column('contact_id', 'text', (c) => c.contactId),
-  column('other_id', 'text', (c) => c.otherId),
+  column('contact_id', 'text', (c, ids) => ids.get(c.contactId)),
+  column('other_id', 'text', (c, ids) => ids.get(c.otherId)),
   column('field', 'text', (c) => fieldOf(c.reason)),
   column('reason', 'text', (c) => c.reason),
 ];
 
-function insertion<R>(table: string, columns: readonly Column<R>[], onConflict: string): Rows<R> {
-  const text = `INSERT INTO cdc.${table} (${names(columns)}) SELECT * FROM ${unnest(columns)} ON CONFLICT ${onConflict}`;
-  return { text, columns };
+function insertion<R>(table: string, columns: readonly Column<R>[], rest = ''): Rows<R> {
+  return { columns, text: `INSERT INTO cdc.${table} (${names(columns)}) SELECT * FROM ${unnest(columns)} ${rest}` };
 }
 
 /** All columns but the key's take the new values. */
 function upsertion<R>(table: string, keys: number, columns: readonly Column<R>[]): Rows<R> {
   const assignments = columns.slice(keys).map(({ name }) => `${name} = excluded.${name}`);
-  return insertion(table, columns, `(${names(columns.slice(0, keys))}) DO UPDATE SET ${assignments.join(', ')}`);
+  const key = names(columns.slice(0, keys));
+  return insertion(table, columns, `ON CONFLICT (${key}) DO UPDATE SET ${assignments.join(', ')}`);
 }
 
 const UPSERT_TENANTS = upsertion('tenant_fact', 1, TENANT);
+const INSERT_FACTS = insertion('order_fact', FACT);
+const INSERT_MEMORIES = insertion('contact_memory', MEMORY);
 const UPSERT_MEMORIES = upsertion('contact_memory', 1, MEMORY);
+const INSERT_ALIASES = insertion('identity_alias', ALIAS);
 const UPSERT_ALIASES = upsertion('identity_alias', 3, ALIAS);
-const INSERT_FACTS = insertion('order_fact', FACT, 'DO NOTHING');
-const INSERT_CONFLICTS = insertion('conflict', CONFLICT, 'DO NOTHING RETURNING reason');
+const RECORD_CONFLICTS = insertion('conflict', CONFLICT, 'ON CONFLICT DO NOTHING RETURNING reason');
 const UPDATE_FACTS: Rows<OrderFact> = {
   columns: FACT,
   text: `

@@ -142,7 +142,8 @@ export class PureStore {
     for (const { after } of world.factChanges()) {
       this.facts.set(after.orderId, { ...after, contactId: after.contactId === null ? null : real(after.contactId) });
     }
-    for (const { accountId, kind, value, contactId } of world.aliasChanges()) {
+    for (const { after } of world.aliasChanges()) {
+      const { accountId, kind, value, contactId } = after;
       this.aliases.set(aliasKey(real(accountId), kind, value), real(contactId));
     }
     for (const { orderId, reason, contactId, otherId } of world.conflicts()) {

@@ -4,7 +4,8 @@
 -- Ids are text in PostgreSQL's own form, because installations differ (uuid, bigint, integer) and the ledger is the same
 -- everywhere; a contact's id is compared as text. Versions are positions in the source's history (epoch, commit LSN,
 -- ordinal) as fixed-width hexadecimal, so that text order is their order. Times of the source are microseconds since 1970
--- UTC: exact, and infinity is just a number. No foreign key leads into the application's tables: it may delete what it likes.
+-- UTC: exact, and infinity is just a number. What is only compared for being equal is so by its bytes ("C"), which is several
+-- times as fast as in a language's order. No foreign key leads into the application's tables: it may delete what it likes.
 --
 -- Row writes decide the sinks' speed. Few indexes, none on a column that an ordinary change touches, and room left in the
 -- pages, so that updates stay in their page (HOT).
@@ -18,7 +19,7 @@ CREATE TABLE cdc.migration (
 INSERT INTO cdc.migration (number) VALUES (1);
 
 CREATE TABLE cdc.tenant_fact (
-  tenant_id text PRIMARY KEY,
+  tenant_id text COLLATE "C" PRIMARY KEY,
   name text, -- as the source had it last; null: only a DELETE was seen
   is_active boolean NOT NULL,
   timezone text,
@@ -27,9 +28,9 @@ CREATE TABLE cdc.tenant_fact (
 );
 
 CREATE TABLE cdc.order_fact (
-  order_id text PRIMARY KEY,
-  tenant_id text, -- null: of a DELETE that did not tell it
-  contact_id text, -- one that no longer exists marks a person whom an agent deleted or merged
+  order_id text COLLATE "C" PRIMARY KEY,
+  tenant_id text COLLATE "C", -- null: of a DELETE that did not tell it
+  contact_id text COLLATE "C", -- one that no longer exists marks a person whom an agent deleted or merged
   phone text,
   email text,
   name text,
@@ -50,10 +51,10 @@ CREATE INDEX order_fact_parked ON cdc.order_fact (tenant_id) WHERE parked AND NO
 
 -- Values by which a contact was known once.
 CREATE TABLE cdc.identity_alias (
-  account_id text NOT NULL,
-  kind text NOT NULL CHECK (kind IN ('customer_id', 'phone', 'email')),
-  value text NOT NULL,
-  contact_id text NOT NULL,
+  account_id text COLLATE "C" NOT NULL,
+  kind text COLLATE "C" NOT NULL CHECK (kind IN ('customer_id', 'phone', 'email')),
+  value text COLLATE "C" NOT NULL,
+  contact_id text COLLATE "C" NOT NULL,
   PRIMARY KEY (account_id, kind, value)
 );
 CREATE INDEX identity_alias_phone ON cdc.identity_alias (contact_id) WHERE kind = 'phone';
@@ -61,8 +62,8 @@ CREATE INDEX identity_alias_phone ON cdc.identity_alias (contact_id) WHERE kind 
 -- What we remember of a contact: whether we made it, and the last value we wrote into each field. One row instead of an
 -- origin and three shadows.
 CREATE TABLE cdc.contact_memory (
-  contact_id text PRIMARY KEY,
-  account_id text NOT NULL,
+  contact_id text COLLATE "C" PRIMARY KEY,
+  account_id text COLLATE "C" NOT NULL,
   ours boolean NOT NULL,
   shadow_name text,
   shadow_email text,
@@ -72,9 +73,9 @@ CREATE TABLE cdc.contact_memory (
 -- Values that were not written because a person or another contact comes first. For one order, contact, other and field
 -- the first reason stays. other_id is '' when there is none.
 CREATE TABLE cdc.conflict (
-  order_id text NOT NULL,
-  contact_id text NOT NULL,
-  other_id text NOT NULL,
+  order_id text COLLATE "C" NOT NULL,
+  contact_id text COLLATE "C" NOT NULL,
+  other_id text COLLATE "C" NOT NULL,
   field text NOT NULL,
   reason text NOT NULL,
   found_at timestamptz NOT NULL DEFAULT now(),
@@ -83,8 +84,8 @@ CREATE TABLE cdc.conflict (
 
 -- Who was erased: no value, only its keyed hash. An order not newer than upto_version is stored without personal data.
 CREATE TABLE cdc.erasure (
-  tenant_id text NOT NULL,
-  kind text NOT NULL,
+  tenant_id text COLLATE "C" NOT NULL,
+  kind text COLLATE "C" NOT NULL,
   hmac text NOT NULL,
   upto_version text COLLATE "C" NOT NULL,
   erased_at timestamptz NOT NULL DEFAULT now(),
@@ -94,9 +95,9 @@ CREATE TABLE cdc.erasure (
 -- Changes that could not be applied; the others went on.
 CREATE TABLE cdc.dead_letter (
   source_table text NOT NULL,
-  row_id text NOT NULL,
+  row_id text COLLATE "C" NOT NULL,
   version text COLLATE "C" NOT NULL,
-  tenant_id text,
+  tenant_id text COLLATE "C",
   code text NOT NULL, -- of the error manual
   sql_state text,
   reason text NOT NULL, -- holds no value of the row
@@ -117,7 +118,7 @@ CREATE TABLE cdc.checkpoint (
 
 -- Both sinks lock their tenants here, ascending, and never a row of the application.
 CREATE TABLE cdc.tenant_lock (
-  tenant_id text PRIMARY KEY,
+  tenant_id text COLLATE "C" PRIMARY KEY,
   partition integer -- where its records are: what a truncate of that partition is about
 );
 

@@ -208,9 +208,9 @@ export class World {
   accountChanges = () => this.accounts.changes();
   factChanges = () => this.facts.changes();
   contactChanges = () => this.contacts.changes();
-  *aliasChanges(): Iterable<Alias> {
+  *aliasChanges(): ReturnType<Shelf<Alias>['changes']> {
     for (const { aliases } of this.directories.values()) {
-      for (const kind of ALIAS_KINDS) for (const { after } of aliases[kind].changes()) yield after;
+      for (const kind of ALIAS_KINDS) yield* aliases[kind].changes();
     }
   }
   conflicts = (): Iterable<Conflict> => this.conflictsByKey.values();
