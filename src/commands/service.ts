@@ -1,5 +1,6 @@
 import type { ConnectorConfig } from '../config/connector';
 import type { Settings } from '../config/settings';
+import { wait } from '../core/backoff';
 import type { Logger } from '../core/ports/log';
 import type { Outcome } from '../core/ports/sink';
 import { combineReadiness, type Readiness } from '../core/readiness';
@@ -27,6 +28,8 @@ export interface Service {
 }
 
 const OUTCOMES_KEPT = 20;
+/** Supervisors kill after 10 s at the earliest: one that waits for a server that is away must not keep the others. */
+const STOP_MS = 9000;
 
 /** Starts the connectors. Throws port_taken and settings_invalid; whatever is wrong with servers shows in `readiness`. */
 export async function startService(
@@ -79,7 +82,10 @@ export async function startService(
     outcomes: () => outcomes,
     stop: async () => {
       stopping.abort();
-      await running;
+      const patience = new AbortController();
+      const ended = running.then(() => patience.abort());
+      await Promise.race([ended, wait(STOP_MS, patience.signal)]);
+      if (!patience.signal.aborted) log.warn({}, 'a connector did not end in time; what it had in hand comes again');
       stopSummary();
       await app.close();
       log.info({}, 'stopped');

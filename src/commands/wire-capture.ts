@@ -15,6 +15,8 @@ import { READY } from '../core/readiness';
 import type { CaptureObservers, CaptureStats } from '../core/stats';
 import type { Relation } from '../core/tuple';
 import { VERSION } from '../core/version';
+import { openAdmin } from '../kafka/admin';
+import { replicasOfAnAck } from '../kafka/topic-plan';
 import { openTopicWriter } from '../kafka/writer';
 import { type CaptureOptions, runCapture } from '../pipeline/capture';
 import type { Life } from '../pipeline/supervisor';
@@ -45,7 +47,7 @@ export function captureLife(
       const expected = expectedSource(config, contracts, stats.fences > 0);
       const decoder = new ChangeDecoder(registry);
       await runCapture(
-        optionsOf(config),
+        optionsOf(config, config.confirmTrailMs ?? (await trailFor(config, settings, log))),
         {
           inspect: () => inspectSource(database, expected),
           openStream: (confirmed) =>
@@ -155,7 +157,20 @@ function databaseName(url: string): string {
   return decodeURIComponent(new URL(url).pathname.slice(1));
 }
 
-function optionsOf(config: SourceConfig): CaptureOptions {
+/** An acknowledgement of one replica is in its page cache, not on its disk: a power cut takes it back. */
+const TRAIL_MS = 30_000;
+
+async function trailFor(config: SourceConfig, settings: Settings, log: Logger): Promise<number> {
+  const admin = await openAdmin(settings.kafka, log);
+  try {
+    const topics = await admin.describeTopics(config.tables.map(({ topic }) => topic));
+    return topics.every((topic) => replicasOfAnAck(topic) >= 2) ? 0 : TRAIL_MS;
+  } finally {
+    await admin.close();
+  }
+}
+
+function optionsOf(config: SourceConfig, confirmTrailMs: number): CaptureOptions {
   const named = config.tables.map(({ schema, table }) => `${schema}.${table}`);
   return {
     connector: config.name,
@@ -167,6 +182,6 @@ function optionsOf(config: SourceConfig): CaptureOptions {
     snapshotMode: config.snapshotMode === 'never' ? 'never' : 'initial',
     snapshotChunkRows: config.snapshotChunkRows,
     maxBatchBytes: config.maxBatchBytes,
-    confirmTrailMs: config.confirmTrailMs ?? 30_000,
+    confirmTrailMs,
   };
 }

@@ -66,7 +66,7 @@ const SOURCE = {
     'How long the position told to PostgreSQL trails the one Kafka has, against power cuts. auto = 30000 where a topic has fewer than two in-sync replicas, else 0.',
   ),
   'max.batch.bytes': key(integer(65_536, 67_108_864), 4_194_304, 'Bytes gathered at most before they are sent.'),
-  partitions: key(integer(1, 1024), 6, 'Partitions of each topic. Changed by setup --repartition only.'),
+  partitions: key(integer(1, 1024), 6, 'Partitions of each topic, for good: another number would scatter the tenants.'),
   'replication.factor': key(
     integerOrAuto(1, 15),
     'auto',

@@ -210,8 +210,8 @@ export const ERRORS = {
   partitions_changed: spec(
     'CDC-303',
     'manual',
-    'The number of partitions is not the one recorded.',
-    'ventia-cdc setup --repartition',
+    'The number of partitions is not the one recorded: a tenant would no longer be in one partition.',
+    'Set partitions back to the recorded number; a topic that has more now must be made anew under another name (topics, state.topic, consumer.group).',
   ),
   fenced: spec(
     'CDC-304',

@@ -190,7 +190,6 @@ export interface SinkStats {
   /** Batches decided again because the application won a race or the database asked for it. */
   retries: number;
   reconnects: number;
-  rebalances: number;
   /** When the last batch was committed, milliseconds since 1970. */
   lastProgressMs: number;
   /** Seconds from commit at the source to commit in messaging, one value an event. */
@@ -211,7 +210,6 @@ export const newSinkStats = (): SinkStats => ({
   deadLetters: 0,
   retries: 0,
   reconnects: 0,
-  rebalances: 0,
   lastProgressMs: 0,
   freshness: new RecentValues(),
 });

@@ -61,11 +61,13 @@ export class ChangeRecords {
     now: bigint,
   ): void {
     const { slab } = this;
+    const partition = route.encoder.partition(after, route.partitions);
+    if (partition < 0) throw new CdcError('unencodable', `a row of ${route.encoder.table} does not say whose it is`);
     const keyStart = slab.pos;
     route.encoder.writeKey(slab, after);
     const valueStart = slab.pos;
     route.encoder.writeValue(slab, op, before, after, stamp, seq, lsn, now);
-    this.record(route, route.encoder.partition(after, route.partitions), seq, keyStart, valueStart);
+    this.record(route, partition, seq, keyStart, valueStart);
   }
 
   /** A delete is a record and then a tombstone of the same position. */

@@ -28,6 +28,8 @@ export interface SinkOptions {
 
 /** In a long wait the group must hear from us more often than its session timeout. */
 const HEARTBEAT_MS = 2000;
+/** How soon it is seen that the group has formed, or that partitions went away. */
+const WATCH_MS = 200;
 
 /**
  * One life of a sink: consumes until the signal aborts. Offsets are committed by the consumer after the database has
@@ -37,19 +39,27 @@ const HEARTBEAT_MS = 2000;
 export async function runSink(o: SinkOptions, ports: SinkPorts, signal: AbortSignal): Promise<void> {
   const stop = () => void ports.consumer.stop();
   signal.addEventListener('abort', stop, { once: true });
-  const ready = setInterval(() => {
-    if (ports.consumer.assignment().size > 0) {
-      clearInterval(ready);
-      ports.onReadiness(READY);
-    }
-  }, 100);
+  let formed = false;
+  const watch = setInterval(() => {
+    const held = ports.consumer.assignment();
+    forgetOthers(ports.stats, held);
+    if (formed || held.size === 0) return;
+    formed = true;
+    ports.onReadiness(READY);
+  }, WATCH_MS);
   try {
     if (signal.aborted) return;
     await ports.consumer.run((batch, keepAlive) => applyBatch(o, ports, batch, keepAlive, signal));
   } finally {
-    clearInterval(ready);
+    clearInterval(watch);
     signal.removeEventListener('abort', stop);
   }
+}
+
+/** Partitions that went to another process are no longer ours to tell about. */
+function forgetOthers(stats: SinkStats, held: ReadonlyMap<string, readonly number[]>): void {
+  for (const [key, { topic, partition }] of stats.partitions)
+    if (!held.get(topic)?.includes(partition)) stats.partitions.delete(key);
 }
 
 async function applyBatch(

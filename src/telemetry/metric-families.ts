@@ -255,13 +255,6 @@ export const FAMILIES: readonly Family[] = [
     sink: (s) => single(s.retries),
   },
   {
-    name: 'rebalances_total',
-    kind: 'counter',
-    help: 'Times the consumer group was formed anew.',
-    labels: [],
-    sink: (s) => single(s.rebalances),
-  },
-  {
     name: 'dead_letters_total',
     kind: 'counter',
     help: 'Changes set aside because they cannot be written.',

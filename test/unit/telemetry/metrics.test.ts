@@ -56,7 +56,6 @@ test('the names are a promise: dashboards and alerts rely on them', async () => 
   "ventia_cdc_orders_parked_total counter",
   "ventia_cdc_orders_placed_total counter",
   "ventia_cdc_ready gauge",
-  "ventia_cdc_rebalances_total counter",
   "ventia_cdc_reconnects_total counter",
   "ventia_cdc_record_bytes_total counter",
   "ventia_cdc_records_total counter",
