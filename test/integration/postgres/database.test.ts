@@ -2,6 +2,7 @@ import { CdcError } from '../../../src/core/errors';
 import type { Database } from '../../../src/core/ports/sql';
 import { openDatabase } from '../../../src/postgres/database';
 import { createDatabase, stack, type TestDatabase } from '../../support/stack';
+import { startTcpProxy } from '../../support/tcp-proxy';
 import { eventually } from '../../support/wait';
 
 let database: TestDatabase;
@@ -136,6 +137,18 @@ describe('errors', () => {
     expect(error).toMatchObject({ kind });
     expect(error.message).not.toContain('postgres:postgres');
     await other.close();
+  });
+
+  it('a login that ends on our side leaves no connection half-way in the server', async () => {
+    const proxy = await startTcpProxy(stack().postgresUrl);
+    const url = new URL(proxy.through(stack().postgresUrl));
+    url.password = '';
+    const other = openDatabase(url.href, 'source', options);
+    expect(await failure(other.query('SELECT 1'))).toMatchObject({ kind: 'source_refused' });
+    expect(proxy.accepted).toBe(1);
+    await eventually(() => proxy.open === 0);
+    await other.close();
+    await proxy.close();
   });
 
   it('a terminated session is unreachable, and the next statement gets another', async () => {
