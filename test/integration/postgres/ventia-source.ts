@@ -3,7 +3,10 @@ import type { DemoDatabases } from '../../support/databases';
 import { uniqueName } from '../../support/stack';
 
 /** What the pipeline expects of the demo's tables, with a publication and a slot of the test's own. */
-export function expectedOf({ schemas }: DemoDatabases, more: Partial<ExpectedSource> = {}): ExpectedSource {
+export function expectedOf(
+  { schemas }: Pick<DemoDatabases, 'schemas'>,
+  more: Partial<ExpectedSource> = {},
+): ExpectedSource {
   const name = uniqueName('cdc');
   const table = (tableName: string, tenantColumn: string, required: string[], optional: string[]): SourceTable => ({
     schema: schemas.ventia,
