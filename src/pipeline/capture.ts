@@ -77,7 +77,11 @@ export async function runCapture(o: CaptureOptions, ports: CapturePorts, signal:
   const session = new Session(o, ports, source, stream, (error) => ended.reject(error));
   try {
     stream.pause();
-    pump = await session.open(early);
+    const opened = await session.open();
+    // From here on nothing is awaited: begin() reads the socket again, and what comes must find the pump, behind what came early.
+    pump = opened.pump;
+    for (const { payload, lsn } of early) pump.onMessage(payload, lsn);
+    opened.begin();
     ports.onStreaming();
     signal.addEventListener('abort', () => ended.resolve(), { once: true });
     if (signal.aborted) ended.resolve();
@@ -108,7 +112,8 @@ class Session {
     this.progress.idle(source.confirmedLsn, -o.confirmTrailMs * 2);
   }
 
-  async open(early: readonly { payload: Buffer; lsn: Lsn }[]): Promise<Pump> {
+  /** The pump keeps what it is given until `begin` is called. */
+  async open(): Promise<{ readonly pump: Pump; readonly begin: () => void }> {
     const { o, ports, stream, progress } = this;
     const writer = await ports.openWriter();
     this.writer = writer;
@@ -163,16 +168,17 @@ class Session {
       resume: () => stream.resume(),
       onFailure: this.fail,
     });
-    for (const { payload, lsn } of early) pump.onMessage(payload, lsn);
-    pump.drain();
-    for (const [key, value] of recorded.changes()) appendState(key, value);
-    flusher.schedule();
-    this.startTimers(flusher);
-    const toLoad = o.snapshotMode === 'never' ? [] : recorded.tablesToLoad(o.tables);
-    this.snapshot.run(pump, toLoad).catch((error: unknown) => this.fail(toCdcError(error)));
-    const { systemId, timeline, confirmedLsn } = this.source;
-    ports.log.info({ systemId, timeline, epoch, confirmed: formatLsn(confirmedLsn) }, 'capture: streaming');
-    return pump;
+    const begin = () => {
+      pump.drain();
+      for (const [key, value] of recorded.changes()) appendState(key, value);
+      flusher.schedule();
+      this.startTimers(flusher);
+      const toLoad = o.snapshotMode === 'never' ? [] : recorded.tablesToLoad(o.tables);
+      this.snapshot!.run(pump, toLoad).catch((error: unknown) => this.fail(toCdcError(error)));
+      const { systemId, timeline, confirmedLsn } = this.source;
+      ports.log.info({ systemId, timeline, epoch, confirmed: formatLsn(confirmedLsn) }, 'capture: streaming');
+    };
+    return { pump, begin };
   }
 
   /** Waits, bounded, until what was read is acknowledged, and confirms it. */
