@@ -11,6 +11,8 @@ export interface SessionOptions extends ConnectionOptions {
 }
 
 const SILENCE_MS = 5_000;
+/** Long, because a new connection and its prepared statements cost the first change after a pause tens of milliseconds. */
+const IDLE_MS = 600_000;
 /** What a slow answer may still need after the server said that it is done. */
 const GRACE_MS = 500;
 const CLOSE_MS = 2_000;
@@ -32,7 +34,7 @@ export class Sessions {
   ) {
     this.config = clientConfig(url, options);
     this.silenceMs = options.silenceMs ?? SILENCE_MS;
-    this.pool = new Pool({ ...this.config, max: options.max ?? 4, Client: TidyClient });
+    this.pool = new Pool({ ...this.config, max: options.max ?? 4, idleTimeoutMillis: IDLE_MS, Client: TidyClient });
     // A connection that breaks while nobody uses it concerns nobody: the next statement gets another, or says why not.
     this.pool.on('error', () => {});
     this.pool.on('connect', (client) => client.on('error', () => {}));

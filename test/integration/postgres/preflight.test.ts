@@ -180,7 +180,7 @@ describe('the slot', () => {
     await dropSlot(owner, slot);
   });
 
-  it('was re-created behind our back', async () => {
+  it('F09: was re-created behind our back', async () => {
     const { confirmedLsn } = await inspectSource(service, expected);
     await dropSlot(owner, expected.slot);
     await owner.execute('SELECT pg_logical_emit_message(true, $1, $2)', ['x', 'y']);
@@ -199,6 +199,14 @@ describe('a source that cannot be asked', () => {
     const db = openDatabase(url.href, 'source', { applicationName: 'preflight-test' });
     expect((await preflight(db, expected)).map((finding) => finding.kind)).toEqual([kind]);
     await db.close();
+  });
+
+  it('F19: does not let the role log in', async () => {
+    await owner.execute(`ALTER ROLE ${role.name} NOLOGIN`);
+    const db = openDatabase(role.url, 'source', { applicationName: 'preflight-test' });
+    expect((await preflight(db, expected)).map((finding) => finding.kind)).toEqual(['source_refused']);
+    await db.close();
+    await owner.execute(`ALTER ROLE ${role.name} LOGIN`);
   });
 
   it('writes no logical WAL', async () => {

@@ -245,7 +245,7 @@ describe('while a transaction on orders stays open and the application goes on w
     40_000,
   );
 
-  it('the slot waits without anybody waiting for it, and comes when the transaction ends', async () => {
+  it('B17: the slot waits without anybody waiting for it, and comes when the transaction ends', async () => {
     await setup.apply({ ...empty, steps: (await setup.plan(expected, full)).steps.slice(0, -1) }, expected, silent);
     const application = startApplication();
     const holder = await holdOrders();
@@ -261,7 +261,7 @@ describe('while a transaction on orders stays open and the application goes on w
     expect(report.longestMs).toBeLessThan(500);
   }, 20_000);
 
-  it('a slot that could not be made in time leaves nothing', async () => {
+  it('F18: a slot that could not be made in time leaves nothing, and is made later', async () => {
     await setup.apply({ ...empty, steps: (await setup.plan(expected, full)).steps.slice(0, -1) }, expected, silent);
     const hasty = openSourceSetup(role.url, databases.sourceUrl, 600);
     const holder = await holdOrders();
@@ -270,5 +270,7 @@ describe('while a transaction on orders stays open and the application goes on w
     expect(await owner.query('SELECT FROM pg_replication_slots WHERE slot_name = $1', [expected.slot])).toEqual([]);
     await holder.release();
     await hasty.close();
+    await setUp(full);
+    expect(await setup.plan(expected, full)).toEqual(empty);
   });
 });
