@@ -33,14 +33,16 @@ describeWithTool('kcat', 'kcat', (kcat) => {
   });
   afterAll(() => pipeline?.drop());
 
-  /** Magic byte, schema id and length of the text (zigzag) before the key's uuid; -1 is a tombstone's size. */
+  /** Before a key's uuid stand the magic byte 0, the schema id and the text's length, 72 as zigzag; kcat sets no spaces. -1 is a tombstone's size. */
   const consume = async (topic: string) => {
     const read = ['-b', stack().kafkaBrokers, '-C', '-t', topic, '-o', 'beginning', '-e', '-q'];
     const { stdout } = await promisify(execFile)(kcat, [...read, '-s', 'key=>biBs', '-f', '%p %k %S\n']);
     return stdout
       .trimEnd()
       .split('\n')
-      .map((line) => /^(?<partition>\d+) 0 (?<schema>\d+) 72 ?(?<id>\S+) (?<size>-?\d+)$/.exec(line)?.groups ?? line);
+      .map(
+        (line) => /^(?<partition>\d+) 0(?<schema>\d+)72(?<id>[0-9a-f-]{36}) (?<size>-?\d+)$/.exec(line)?.groups ?? line,
+      );
   };
 
   it('reads keys in wire format, a tombstone behind a delete, all in the partition of the tenant', async () => {

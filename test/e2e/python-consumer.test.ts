@@ -46,7 +46,6 @@ describeWithTool(
 
       beforeAll(async () => {
         pipeline = await TestPipeline.create(profile);
-        await pipeline.setup();
         const { ventia } = pipeline.databases.schemas;
         const write = (work: (rows: VentiaRows) => Promise<void>) =>
           pipeline.source(async (client) => work(await VentiaRows.open(client, ventia)));
@@ -54,6 +53,7 @@ describeWithTool(
           for (let i = 0; i < 12; i++) ids.tenants.push(await rows.tenant(`tienda-${i}`, { name: `Tienda Ñ ${i}` }));
           ids.deleted = await rows.order(ids.tenants[0]!, { customer_email: 'ana@gmail.com' });
         });
+        await pipeline.setup();
         const service = pipeline.start(pipeline.connectors.source);
         await service.ready();
         await pipeline.captured();

@@ -84,7 +84,7 @@ describe('a replay of everything by kafka-consumer-groups.sh', () => {
 
     const { accounts, contacts } = pipeline.connectors;
     const sinks = await pipeline.start(accounts, contacts).ready();
-    await pipeline.caughtUp();
+    await pipeline.applied();
     const metrics = await (await fetch(`${await sinks.address()}/metrics`)).text();
     await sinks.stop();
 

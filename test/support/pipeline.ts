@@ -150,9 +150,8 @@ export class TestPipeline {
     });
   }
 
-  /** {@link captured}, and until both groups have committed the offsets of all records. */
-  async caughtUp(timeoutMs = 30_000): Promise<void> {
-    await this.captured(timeoutMs);
+  /** Waits until both groups have committed the offsets of all records that the topics hold now. */
+  async applied(timeoutMs = 30_000): Promise<void> {
     await withKafkaAdmin(async (admin) => {
       for (const [groupId, topic] of [
         [this.groups.accounts, this.topics.tenants],
@@ -170,6 +169,12 @@ export class TestPipeline {
         );
       }
     });
+  }
+
+  /** {@link captured}, then {@link applied}. */
+  async caughtUp(timeoutMs = 30_000): Promise<void> {
+    await this.captured(timeoutMs);
+    await this.applied(timeoutMs);
   }
 
   /** Every row that a sink may write, with what tells a rewritten row from one that was left alone. */
