@@ -7,9 +7,7 @@ export type Side = 'source' | 'messaging';
 /** Anything that `pg` rejects with, as an error of the source (CDC-2xx). */
 export const toSourceError = (error: unknown): CdcError => toSideError('source', error);
 
-/** Anything that `pg` rejects with, as an error of the messaging database (CDC-5xx). */
-export const toMessagingError = (error: unknown): CdcError => toSideError('messaging', error);
-
+/** The same for either database: errors of messaging are CDC-5xx. */
 export function toSideError(side: Side, error: unknown): CdcError {
   if (error instanceof CdcError) return error;
   if (error instanceof DatabaseError) return fromServer(side, error);

@@ -36,9 +36,13 @@ export async function planMigrations(sql: Sql, migrations: readonly Migration[])
   const newest = migrations.at(-1)?.number ?? 0;
   const unknown = applied.filter((number) => number > newest);
   if (unknown.length > 0)
-    throw new CdcError('ledger_missing', `the ledger is at migration ${Math.max(...unknown)}, this release knows ${newest}`, {
-      fix: 'Run the newer release of ventia-cdc, or restore the ledger it had before.',
-    });
+    throw new CdcError(
+      'ledger_missing',
+      `the ledger is at migration ${Math.max(...unknown)}, this release knows ${newest}`,
+      {
+        fix: 'Run the newer release of ventia-cdc, or restore the ledger it had before.',
+      },
+    );
   return migrations.filter(({ number }) => !applied.includes(number));
 }
 

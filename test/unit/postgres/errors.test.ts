@@ -1,10 +1,12 @@
 import { DatabaseError } from 'pg';
 import { CdcError } from '../../../src/core/errors';
-import { breaksConnection, toMessagingError, toSourceError } from '../../../src/postgres/errors';
+import { breaksConnection, toSideError, toSourceError } from '../../../src/postgres/errors';
 
 function refused(code: string, fields: Partial<DatabaseError> = {}): DatabaseError {
   return Object.assign(new DatabaseError('the message', 0, 'error'), { code, ...fields });
 }
+
+const toMessagingError = (error: unknown) => toSideError('messaging', error);
 
 const failed = (message: string, fields: object = {}) => Object.assign(new Error(message), fields);
 
