@@ -87,6 +87,22 @@ test('K1 no two contacts of an account share an e-mail or a phone', async () => 
   );
 });
 
+test('R6b whichever half of a move comes first', async () => {
+  await fc.assert(
+    fc.asyncProperty(histories(60), async (actions) => {
+      const flipped = [...actions];
+      for (let i = 1; i < flipped.length; i++) {
+        const [one, two] = [flipped[i - 1]!, flipped[i]!];
+        if (one.do !== 'event' || two.do !== 'event' || one.event.id !== two.event.id) continue;
+        if (one.event.position.commitLsn !== two.event.position.commitLsn) continue;
+        if (one.event.position.seq !== two.event.position.seq) [flipped[i - 1], flipped[i]] = [two, one];
+      }
+      expect(portrait(await played(flipped, oneByOne))).toEqual(portrait(await played(actions, oneByOne)));
+    }),
+    { numRuns: RUNS },
+  );
+});
+
 test('the histories reach every rule and every conflict', async () => {
   const reached = new Map<string, number>();
   const count = (what: string) => reached.set(what, (reached.get(what) ?? 0) + 1);
