@@ -13,6 +13,8 @@ export interface Source {
   readonly client: Client;
   readonly slot: string;
   readonly publication: string;
+  /** Opened on it; `drop` stops those that a failed test left running. */
+  readonly streams: ReplicationStream[];
   sql(text: string, values?: unknown[]): Promise<Record<string, unknown>[]>;
   /** Of the slot. */
   confirmedFlush(): Promise<Lsn>;
@@ -33,15 +35,18 @@ export async function createSource(prefix: string, schema: string): Promise<Sour
   await client.query(`SELECT pg_create_logical_replication_slot($1, 'pgoutput')`, [slot]);
   const sql: Source['sql'] = async (text, values) => (await client.query(text, values)).rows;
   const slotRow = async () => (await sql('SELECT * FROM pg_replication_slots WHERE slot_name = $1', [slot]))[0];
+  const streams: ReplicationStream[] = [];
   return {
     url: database.url,
     client,
     slot,
     publication,
+    streams,
     sql,
     confirmedFlush: async () => parseLsn((await slotRow())?.confirmed_flush_lsn as string),
     reader: async () => ((await slotRow())?.active_pid ?? null) as number | null,
     drop: async () => {
+      await Promise.all(streams.map((stream) => stream.stop()));
       await client.end();
       await database.drop();
     },
@@ -92,7 +97,7 @@ export class Recorder implements StreamHandlers {
   }
 }
 
-/** A stream on the source's slot, begun, with its recorder. The caller stops it. */
+/** A stream on the source's slot, begun, with its recorder. */
 export async function startRecording(
   source: Source,
   options: Partial<ReplicationStreamOptions> = {},
@@ -104,7 +109,7 @@ export async function startRecording(
 }
 
 export function openStream(source: Source, options: Partial<ReplicationStreamOptions> = {}): ReplicationStream {
-  return createReplicationStream({
+  const stream = createReplicationStream({
     url: source.url,
     applicationName: source.slot,
     slot: source.slot,
@@ -112,4 +117,6 @@ export function openStream(source: Source, options: Partial<ReplicationStreamOpt
     confirmed: 0n,
     ...options,
   });
+  source.streams.push(stream);
+  return stream;
 }

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { Client } from 'pg';
 import { choosePorts } from '../../../src/dev/stack/ports';
 import { type Postgres, startPostgres } from '../../../src/dev/stack/postgres';
-import { createSource, type Source, startRecording } from '../../support/replication';
+import { createSource, openStream, Recorder, type Source, startRecording } from '../../support/replication';
 import { startTcpProxy, type TcpProxy } from '../../support/tcp-proxy';
 import { eventually } from '../../support/wait';
 
@@ -146,7 +146,7 @@ describe('a link that breaks', () => {
   });
 });
 
-describe('a server that shuts down', () => {
+describe('a server of our own', () => {
   let dir: string;
   let port: number;
   let server: Postgres;
@@ -172,7 +172,24 @@ describe('a server that shuts down', () => {
     await rm(dir, { recursive: true, force: true });
   });
 
-  test('stops once all is confirmed, without being asked and answered thousands of times; then the stream goes on (F15)', async () => {
+  test('that has nothing to say, as nothing is written and all is confirmed, answers and is not taken for silent', async () => {
+    const stream = openStream(own, { silenceMs: 4_000 });
+    const recorder = new Recorder();
+    await stream.start({
+      onMessage: (payload, lsn) => recorder.onMessage(payload, lsn),
+      onKeepalive: (walEnd) => {
+        recorder.onKeepalive(walEnd);
+        stream.confirm(walEnd);
+      },
+      onEnd: (error) => recorder.onEnd(error),
+    });
+    await sleep(8);
+    expect(recorder.ends).toEqual([]);
+    expect(recorder.keepalives.length).toBeLessThan(20);
+    await stream.stop();
+  });
+
+  test('that shuts down stops once all is confirmed, without being asked and answered thousands of times; then the stream goes on (F15)', async () => {
     const { stream, recorder } = await startRecording(own);
     await eventually(() => recorder.inserted.length === 1);
     const stopping = server.stop();
@@ -194,7 +211,7 @@ describe('a server that shuts down', () => {
     await restarted.stream.stop();
   });
 
-  test('is not held up by what cannot be confirmed, which comes again', async () => {
+  test('that shuts down is not held up by what cannot be confirmed, which comes again', async () => {
     const { stream, recorder } = await startRecording(own);
     await eventually(() => recorder.inserted.length === 1);
     const begun = Date.now();
