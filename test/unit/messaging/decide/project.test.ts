@@ -164,6 +164,14 @@ describe('aliases', () => {
     expect(t.decide(2, { email: 'b@g.pe' })).toEqual({ rule: 5, how: 'create' });
   });
 
+  test('so does a phone', () => {
+    t.step(1, { cid: '7', phone: p });
+    const b = t.app({ phone: Q });
+    t.step(2, { cid: '7', phone: q });
+    t.store.remove(b);
+    expect(t.decide(3, { phone: q })).toEqual({ rule: 5, how: 'create' });
+  });
+
   test('the newest link of a key wins', () => {
     t.step(1, { cid: '7', phone: p });
     t.step(2, { phone: q });
@@ -188,6 +196,13 @@ describe('customer type, id and count', () => {
     t.step(3, { phone: p, shopify: '3' });
     expect(t.contactOf(1).totalOrders).toBe(2);
     t.step(1, { phone: p, shopify: 'x', status: 'Cancelado' });
+    expect(t.contactOf(1).totalOrders).toBe(1);
+  });
+
+  test('which order it is stays known when that column was not sent', () => {
+    t.step(1, { phone: p, shopify: 'x' });
+    t.step(2, { phone: p, shopify: 'x' });
+    t.step(1, { phone: p }, { unchanged: ['shopify_order_id'] });
     expect(t.contactOf(1).totalOrders).toBe(1);
   });
 

@@ -30,6 +30,16 @@ describe('rule 1: a linked order stays', () => {
     expect(t.decide(1, { phone: p, email: 'a@g.pe' })).toMatchObject({ rule: 3, by: 'phone', through: 'column' });
   });
 
+  test.each([
+    ['phone', { phone: q, email: 'a@g.pe', cid: '7' }, { phone: q }],
+    ['e-mail', { phone: p, email: 'b@g.pe', cid: '7' }, { email: 'b@g.pe' }],
+    ['customer id', { phone: p, email: 'a@g.pe', cid: '8' }, { cid: '8', email: 'x@g.pe' }],
+  ])('not when its %s became another', (_, changed, other) => {
+    t.step(1, { phone: p, email: 'a@g.pe', cid: '7' });
+    t.step(2, other);
+    expect(t.decide(1, changed)).toMatchObject({ rule: 3, how: 'found' });
+  });
+
   test('nor does an agent re-route it', () => {
     t.step(1, { email: 'a@g.pe' });
     const { id } = t.contactOf(1);
@@ -104,6 +114,15 @@ describe('rules 2 and 3: customer id, phone, e-mail', () => {
     expect(t.decide(2, { phone: p, email: 'fam@g.pe' })).toEqual({ rule: 5, how: 'create' });
     expect(t.decide(3, { email: 'fam@g.pe' })).toMatchObject({ by: 'email', contactId: t.contactOf(1).id });
   });
+});
+
+test('a phone alias that moves to another contact is forgotten by the first, within a batch too', () => {
+  t.step(1, { phone: p, email: 'a@g.pe' });
+  t.step(2, { cid: '7', email: 'b@g.pe' });
+  t.edit(t.contactOf(1).id, { phone: null });
+  t.store.apply([t.event(3, { cid: '7', phone: p }), t.event(4, { phone: q, email: 'a@g.pe' })]);
+  expect(t.contactOf(3)).toMatchObject({ id: t.contactOf(2).id, phone: P });
+  expect(t.contactOf(4)).toMatchObject({ id: t.contactOf(1).id, phone: Q });
 });
 
 describe('rule 4: a correction renames in place', () => {
@@ -199,6 +218,21 @@ describe('rule 7: a contact that an agent removed', () => {
     const home = t.app({ email: 'a@g.pe', phone: '+573009999999' });
     expect(t.decide(3, { email: 'a@g.pe', status: 'Enviado' })).toMatchObject({ rule: 7, contactId: home });
     expect(t.store.facts.get('4')!.contactId).toBe(second);
+  });
+
+  test('and so do those that lead to a third', () => {
+    t.step(1, { phone: p, email: 'a@g.pe' });
+    t.step(2, { phone: p, email: 'a@g.pe' });
+    const gone = t.contactOf(1).id;
+    t.step(2, { email: 'a@g.pe' });
+    t.store.remove(gone);
+    const [byPhone, byEmail] = [t.app({ phone: P }), t.app({ email: 'a@g.pe' })];
+    expect(t.decide(1, { phone: p, email: 'a@g.pe', status: 'Enviado' })).toMatchObject({
+      rule: 7,
+      contactId: byPhone,
+    });
+    expect(t.store.facts.get('2')!.contactId).toBe(gone);
+    expect(t.decide(2, { email: 'a@g.pe' })).toMatchObject({ rule: 7, contactId: byEmail });
   });
 });
 
