@@ -90,7 +90,7 @@ class SlotStream implements ReplicationStream {
   }
 
   start(handlers: StreamHandlers): Promise<void> {
-    if (this.state !== 'new') throw new CdcError('internal', 'a replication stream is started once');
+    if (this.state !== 'new') return Promise.reject(new CdcError('internal', 'a replication stream is started once'));
     this.handlers = handlers;
     this.state = 'starting';
     this.subscription = this.service.subscribe(this.plugin, this.o.slot, '0/0').then(

@@ -299,9 +299,9 @@ describe('how it ends', () => {
 
   test('a stream is started once', async () => {
     const { stream } = await startRecording(source);
-    await expect(async () => stream.start(new Recorder())).rejects.toThrow('once');
+    await expect(stream.start(new Recorder())).rejects.toThrow('once');
     await stream.stop();
-    await expect(async () => stream.start(new Recorder())).rejects.toThrow('once');
+    await expect(stream.start(new Recorder())).rejects.toThrow('once');
   });
 
   test('stopped before and while it begins', async () => {
