@@ -50,7 +50,7 @@ test.each([
   ],
   [
     ['setup', '--identity', 'none'],
-    "option '--identity <kind>' argument 'none' is invalid. Allowed choices are full, index.",
+    "option '--identity <kind>' argument 'none' is invalid. Allowed choices are auto, full, index.",
     'ventia-cdc setup --help',
   ],
 ])('%j is refused in one sentence, without a stack', (args, what, fix) => {
