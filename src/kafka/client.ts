@@ -35,13 +35,18 @@ export interface KafkaAccess {
 
 /** A broker that answers nothing for this long is given up, so that no silent connection lives for 15 s. */
 const REQUEST_TIMEOUT_MS = 8000;
-const CONNECT_TIMEOUT_MS = 4000;
+const CONNECT_TIMEOUT_MS = 3000;
 const METADATA_MAX_AGE_MS = 60_000;
 /** TCP's own probes keep firewalls from forgetting an idle connection. */
 const TCP_KEEPALIVE_MS = 30_000;
 
-/** Few and quick: whoever owns a client tries again as a whole, with a backoff that is seen. */
-const RETRY = { retries: 3, initialRetryTime: 100, maxRetryTime: 1000 };
+/** Few and quick (0.7 s): whoever owns a client tries again as a whole, with a backoff that is seen. */
+const RETRY = { retries: 3, initialRetryTime: 100, maxRetryTime: 2000, multiplier: 2, factor: 0.2 };
+/**
+ * A consumer waits about 7 s for brokers that are away, as in a restart: one that gives up comes back as another member, and
+ * the group then waits for the old one until its session is over.
+ */
+const CONSUMER_RETRY = { ...RETRY, retries: 7, restartOnFailure: () => Promise.resolve(false) };
 
 export interface KafkaLink {
   readonly cluster: Cluster;
@@ -49,8 +54,17 @@ export interface KafkaLink {
   cut(why: Error): void;
 }
 
+export interface LinkTuning {
+  readonly requestTimeoutMs?: number;
+  readonly retry?: ClusterOptions['retry'];
+}
+
 /** kafkajs's connections, metadata and logins; nothing is connected yet. The only place where they are made. */
-export function openLink(access: KafkaAccess, log: Logger, requestTimeoutMs = REQUEST_TIMEOUT_MS): KafkaLink {
+export function openLink(
+  access: KafkaAccess,
+  log: Logger,
+  { requestTimeoutMs = REQUEST_TIMEOUT_MS, retry = RETRY }: LinkTuning = {},
+): KafkaLink {
   mendKafkajs();
   const sockets = new Set<Socket>();
   let ended: Error | null = null;
@@ -76,7 +90,7 @@ export function openLink(access: KafkaAccess, log: Logger, requestTimeoutMs = RE
     metadataMaxAge: METADATA_MAX_AGE_MS,
     allowAutoTopicCreation: false,
     isolationLevel: READ_UNCOMMITTED,
-    retry: RETRY,
+    retry,
   };
   const cut = (why: Error) => {
     ended ??= why;
@@ -102,13 +116,13 @@ export interface ConsumerTuning {
 
 /** A crash ends it: whoever owns it makes a new one, so that there is one loop of retries and not two. */
 export function newConsumer(access: KafkaAccess, log: Logger, tuning: ConsumerTuning): ConsumerClient {
-  const link = openLink(access, log);
+  const link = openLink(access, log, { retry: CONSUMER_RETRY });
   const events = new KafkajsEmitter();
   const consumer = createKafkajsConsumer({
     cluster: link.cluster,
     logger: bridgeLog(log),
     groupId: tuning.groupId,
-    retry: { ...RETRY, restartOnFailure: () => Promise.resolve(false) },
+    retry: CONSUMER_RETRY,
     sessionTimeout: tuning.sessionTimeoutMs,
     rebalanceTimeout: tuning.rebalanceTimeoutMs,
     heartbeatInterval: tuning.heartbeatMs,

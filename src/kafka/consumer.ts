@@ -22,11 +22,14 @@ export interface GroupConsumerOptions {
 }
 
 /** Without a sign of life for this long a member's partitions go to others. */
-const SESSION_TIMEOUT_MS = 20_000;
+const SESSION_TIMEOUT_MS = 10_000;
 const REBALANCE_TIMEOUT_MS = 30_000;
 const HEARTBEAT_MS = 3000;
-/** An idle broker holds a fetch this long; new records end it at once. stop() waits for it: 0.06 % of a core at 500 ms. */
-const MAX_WAIT_MS = 500;
+/**
+ * An idle broker holds a fetch this long; new records end it at once, and stop() waits for it. Idle it costs 0.15 % of a
+ * core, and 0.28 % at 500 ms.
+ */
+const MAX_WAIT_MS = 1000;
 /** Above max.message.bytes' default, so that a batch of that size is never fetched in vain. */
 const MAX_BYTES_PER_PARTITION = 2 * 1024 * 1024;
 const MAX_BYTES = 16 * 1024 * 1024;

@@ -61,7 +61,7 @@ const NO_HEADERS: Readonly<Record<string, Buffer>> = Object.freeze({});
  * - forgets how far a batch reaches: of a batch whose last records were compacted away nothing says so, the next fetch gets
  *   the same batch again, and the consumer stands still for ever (tulios/kafkajs#1072);
  * - does not look at checksums;
- * - takes 0.9 us a record against 0.25 here.
+ * - takes 0.7 us a record of 300 bytes against 0.22 here.
  */
 export async function decodeFetchResponse(raw: Buffer): Promise<FetchResponse> {
   const reader = new Reader(raw);

@@ -20,6 +20,13 @@ export interface Connection {
 }
 
 export interface RequestQueue {
+  readonly requestTimeout: number;
+  readonly inflight: ReadonlyMap<number, { sentAt: number; requestTimeout: number; timeoutRequest(): void }>;
+  requestTimeoutIntervalId: NodeJS.Timeout | undefined;
+  isConnected(): boolean;
+  /** Stops the timers. */
+  destroy(): void;
+  scheduleRequestTimeoutCheck(): void;
   readonly pending: readonly unknown[];
   /** Milliseconds since 1970; the broker asked for silence until then. */
   readonly throttledUntil: number;
@@ -158,6 +165,8 @@ interface RetryNumbers {
   readonly retries: number;
   readonly initialRetryTime: number;
   readonly maxRetryTime: number;
+  readonly multiplier: number;
+  readonly factor: number;
   readonly restartOnFailure?: (error: Error) => Promise<boolean>;
 }
 

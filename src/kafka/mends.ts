@@ -22,16 +22,18 @@ export function mendKafkajs(): void {
   if (mended) return;
   mended = true;
   checkPendingOnlyWhenThereAre();
+  checkTimeoutsSeldom();
   connectOnce();
+  forgetDeadSockets();
   cutSilentConnections();
   decodeFetchesOurselves();
   resetToRealOffsets();
 }
 
 /**
- * kafkajs re-arms a timer on every connection for ever, whether something is pending or not, with a negative timeout that
- * Node 24 warns about (tulios/kafkajs#1604, #1751): 1.3 % of a core for an idle connection. Pending there is something only
- * while the broker throttles us; fulfilled requests check by themselves.
+ * kafkajs re-arms a timer of 1 ms on every connection for ever, whether something is pending or not, with a negative time
+ * that Node 24 warns about (tulios/kafkajs#1604, #1751): 1.3 % of a core for an idle connection. Pending there is something
+ * only while the broker throttles us; fulfilled requests check by themselves.
  */
 function checkPendingOnlyWhenThereAre(): void {
   KafkajsRequestQueue.prototype.scheduleCheckPendingRequests = function (this: RequestQueue) {
@@ -41,6 +43,20 @@ function checkPendingOnlyWhenThereAre(): void {
       this.throttleCheckTimeoutId = null;
       this.checkPendingRequests();
     }, wait);
+  };
+}
+
+/** Every 100 ms and connection costs as much as everything else that is idle; a time limit of seconds is not that exact. */
+function checkTimeoutsSeldom(): void {
+  KafkajsRequestQueue.prototype.scheduleRequestTimeoutCheck = function (this: RequestQueue) {
+    this.destroy();
+    const check = () => {
+      const now = Date.now();
+      for (const request of this.inflight.values())
+        if (now - request.sentAt > request.requestTimeout) request.timeoutRequest();
+      if (!this.isConnected()) this.destroy();
+    };
+    this.requestTimeoutIntervalId = setInterval(check, Math.min(1000, this.requestTimeout / 4)).unref();
   };
 }
 
@@ -54,6 +70,15 @@ function connectOnce(): void {
     const attempt = connect.call(this).finally(() => connecting.delete(this));
     connecting.set(this, attempt);
     return attempt;
+  };
+}
+
+/** Told to disconnect again, kafkajs leaves one more listener on a socket that is gone, until Node warns of a leak. */
+function forgetDeadSockets(): void {
+  const { disconnect } = KafkajsConnection.prototype;
+  KafkajsConnection.prototype.disconnect = function (this: Connection) {
+    if (this.socket?.destroyed) this.socket = undefined;
+    return disconnect.call(this);
   };
 }
 

@@ -18,8 +18,8 @@ const RECORD_FRAME_BYTES = 40;
  * One Kafka record batch (format 2, not compressed) that is written record by record straight into its final bytes: no
  * object a record, no copy, no second pass but the CRC. Kept and reused; the buffer grows by doubling and stays.
  *
- * The base timestamp is the first record's, as in Java's producer. Measured: 0.12 us a record of 300 bytes, against 5 us
- * in kafkajs.
+ * The base timestamp is the first record's, as in Java's producer. Measured: 0.16 us a record of 300 bytes, CRC included,
+ * against 3.1 us in kafkajs.
  */
 export class RecordBatch {
   records = 0;

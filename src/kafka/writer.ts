@@ -52,7 +52,9 @@ const FENCE_HOLDS_MS = 12 * 3_600_000;
  * Rejects: topic_missing, kafka_unreachable, kafka_refused, fenced, record_malformed.
  */
 export async function openTopicWriter(options: TopicWriterOptions): Promise<TopicWriter> {
-  const link = openLink(options.access, options.log, options.requestTimeoutMs ?? REQUEST_TIMEOUT_MS);
+  const link = openLink(options.access, options.log, {
+    requestTimeoutMs: options.requestTimeoutMs ?? REQUEST_TIMEOUT_MS,
+  });
   try {
     await link.cluster.connect();
     return await open(link, options);

@@ -1,0 +1,214 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Admin } from 'kafkajs';
+import { silentLogger } from '../../../src/core/ports/log';
+import type { ConsumedBatch, GroupConsumer } from '../../../src/core/ports/topics';
+import { formatPosition } from '../../../src/core/position';
+import { type Kafka, startKafka } from '../../../src/dev/stack/kafka';
+import { choosePorts } from '../../../src/dev/stack/ports';
+import { openLink } from '../../../src/kafka/client';
+import { createGroupConsumer } from '../../../src/kafka/consumer';
+import type { FetchedRecord } from '../../../src/kafka/fetch-response';
+import { stack, uniqueName } from '../../support/stack';
+import { eventually } from '../../support/wait';
+import {
+  access,
+  append,
+  closeWriters,
+  createTopics,
+  keysOf,
+  openWriter,
+  position,
+  readAll,
+  type TestTopics,
+  withAdmin,
+} from './support';
+
+/** A broker of this file's own: it forgets producers and compacts within seconds, and it is restarted. */
+jest.setTimeout(60_000);
+
+let dir: string;
+let kafka: Kafka;
+let start: () => Promise<Kafka>;
+let topics: TestTopics;
+
+beforeAll(async () => {
+  dir = mkdtempSync(join(tmpdir(), 'kafka-'));
+  const { port, controllerPort } = await choosePorts({ port: 0, controllerPort: 0 });
+  const settings = {
+    'producer.id.expiration.ms': 1500,
+    'producer.id.expiration.check.interval.ms': 200,
+    'log.cleaner.backoff.ms': 100,
+    'log.cleaner.min.cleanable.ratio': 0.001,
+    'log.segment.delete.delay.ms': 100,
+  };
+  start = () => startKafka({ dir, port, controllerPort, libs: stack().kafkaLibs, settings });
+  kafka = await start();
+});
+afterAll(async () => {
+  await kafka.stop();
+  rmSync(dir, { recursive: true, force: true });
+});
+beforeEach(async () => {
+  topics = await withAdmin((admin) => createTopics(admin), kafka.brokers);
+});
+afterEach(closeWriters);
+
+const open = () => openWriter(topics, { access: access(kafka.brokers) });
+const value = (n: number) => formatPosition(position(n));
+
+async function write(
+  writer: Awaited<ReturnType<typeof open>>,
+  topic: string,
+  n: number,
+  text: string | null = value(n),
+) {
+  const batch = writer.newBatch();
+  append(batch, topic, 0, n, text);
+  await writer.flush(batch);
+}
+
+describe('the fence', () => {
+  it('wears off on a partition that is idle for longer than the broker remembers producers', async () => {
+    const old = await open();
+    await write(old, topics.data, 1);
+    await open();
+    // Else this test would prove nothing about renewal.
+    await sleep(3000);
+    await write(old, topics.data, 2);
+    expect(await keysOf(topics.data, 0, kafka.brokers)).toEqual(['key-1', 'key-2']);
+  });
+
+  it('holds as long as it is renewed', async () => {
+    const old = await open();
+    await write(old, topics.data, 1);
+    const young = await open();
+    for (let i = 0; i < 8; i++) {
+      await sleep(500);
+      await young.renewFence();
+    }
+    await expect(write(old, topics.data, 2)).rejects.toMatchObject({ kind: 'fenced' });
+    await write(young, topics.data, 3);
+    expect(await keysOf(topics.data, 0, kafka.brokers)).toEqual(['key-1', 'key-3']);
+  });
+});
+
+describe('the last epoch of a producer id', () => {
+  it('fences like every other, although the next writer is given another id', async () => {
+    const link = openLink(access(kafka.brokers), silentLogger);
+    await link.cluster.connect();
+    const broker = await link.cluster.brokerPool.findConnectedBroker();
+    const request = { transactionalId: topics.data, transactionTimeout: 60_000 };
+    let { producerEpoch } = await broker.initProducerId(request);
+    while (producerEpoch < 32_764) ({ producerEpoch } = await broker.initProducerId(request));
+    link.cut(new Error('done'));
+    const writers = [];
+    for (let n = 0; n < 4; n++) {
+      const writer = await open();
+      await write(writer, topics.data, n);
+      writers.push(writer);
+    }
+    for (const zombie of writers.slice(0, -1))
+      await expect(write(zombie, topics.data, 99)).rejects.toMatchObject({ kind: 'fenced' });
+    expect(await keysOf(topics.data, 0, kafka.brokers)).toEqual(['key-0', 'key-1', 'key-2', 'key-3']);
+  });
+});
+
+const isData = (record: FetchedRecord) => !record.isControlRecord;
+/** Stands for records that a batch has lost at its end. */
+const isGap = (record: FetchedRecord) => record.isControlRecord && !record.batchContext.isControlBatch;
+
+describe('a compacted topic', () => {
+  it('whose batches lost their last records, or all of them, is read to its end', async () => {
+    const topic = topics.data;
+    await withAdmin(async (admin: Admin) => {
+      const settings = {
+        'cleanup.policy': 'compact',
+        'segment.ms': '300',
+        'delete.retention.ms': '100',
+        'min.cleanable.dirty.ratio': '0.001',
+      };
+      const configEntries = Object.entries(settings).map(([name, value]) => ({ name, value }));
+      await admin.alterConfigs({ validateOnly: false, resources: [{ type: 2, name: topic, configEntries }] });
+    }, kafka.brokers);
+    const writer = await open();
+    const batch = writer.newBatch();
+    for (const n of [1, 2, 3, 4]) append(batch, topic, 0, n, value(n), Date.now());
+    await writer.flush(batch);
+    // The last two of them are written again and end, with a new segment every time.
+    for (let round = 0; round < 6; round++) {
+      await sleep(350);
+      batch.clear();
+      for (const n of [3, 4]) append(batch, topic, 0, n, round % 2 === 0 ? value(n) : null, Date.now());
+      await writer.flush(batch);
+    }
+    // Of the producer's last batch the frame stays when its records are gone: it holds the sequence number.
+    const records = await eventually(
+      async () => {
+        await writer.renewFence();
+        const all = await readAll(topic, 0, kafka.brokers);
+        return all.filter(isGap).length === 2 && all.filter(isData).length === 2 && all;
+      },
+      { timeoutMs: 30_000, intervalMs: 300 },
+    );
+    expect(records.filter(isData).map(({ offset }) => offset)).toEqual([1n, 2n]);
+    expect((await open()).tail(topic, 0)).toEqual(position(2));
+
+    const keys: string[] = [];
+    let passed = 0n;
+    const consumer = createGroupConsumer({
+      access: access(kafka.brokers),
+      log: silentLogger,
+      groupId: uniqueName('group'),
+      topics: [topic],
+      onCommitted: (_topic, partition, next) => {
+        if (partition === 0) passed = next;
+      },
+    });
+    const ended = consumer.run(async ({ records }) => {
+      for (const { key } of records) keys.push(key!.toString());
+    });
+    const end = (await readAll(topic, 0, kafka.brokers)).at(-1)!.offset + 1n;
+    await eventually(() => passed === end);
+    expect(keys).toEqual(['key-1', 'key-2']);
+    await consumer.stop();
+    await ended;
+  });
+});
+
+describe('a restart of the broker', () => {
+  it('is waited for by a flush and by a consumer', async () => {
+    const writer = await open();
+    await write(writer, topics.data, 1);
+    const keys: string[] = [];
+    let consumer: GroupConsumer;
+    let stopped = false;
+    const groupId = uniqueName('group');
+    const lives = (async () => {
+      while (!stopped) {
+        consumer = createGroupConsumer({
+          access: access(kafka.brokers),
+          log: silentLogger,
+          groupId,
+          topics: [topics.data],
+        });
+        await consumer
+          .run(async (batch: ConsumedBatch) => void keys.push(...batch.records.map((r) => r.key!.toString())))
+          .catch(() => sleep(100));
+      }
+    })();
+    await eventually(() => keys.length === 1);
+    await kafka.stop();
+    const flushed = write(writer, topics.data, 2);
+    kafka = await start();
+    await flushed;
+    await write(writer, topics.data, 3);
+    expect(await keysOf(topics.data, 0, kafka.brokers)).toEqual(['key-1', 'key-2', 'key-3']);
+    await eventually(() => new Set(keys).size === 3, { timeoutMs: 30_000 });
+    stopped = true;
+    await consumer!.stop();
+    await lives;
+  });
+});
