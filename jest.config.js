@@ -4,6 +4,7 @@
  */
 const common = {
   testEnvironment: 'node',
+  roots: ['<rootDir>/src', '<rootDir>/test'],
   transform: {
     '^.+\\.[jt]s$': [
       '@swc/jest',
@@ -19,6 +20,8 @@ const servers = {
 };
 
 module.exports = {
+  // On a busy machine of two cores everything may take ten times longer; what must be quick is asserted where it matters.
+  testTimeout: 60_000,
   reporters: ['default', ['<rootDir>/test/support/count-reporter.js', { file: '.dev/test-counts.json' }]],
   projects: [
     { ...common, displayName: 'unit', testMatch: ['<rootDir>/test/{unit,property}/**/*.test.ts'] },
