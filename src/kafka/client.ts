@@ -99,6 +99,16 @@ export function openLink(
   return { cluster: new KafkajsCluster(options), cut };
 }
 
+/** Whether the cluster can be entered at all, told within a second or so: a consumer itself is more patient. */
+export async function probe(access: KafkaAccess, log: Logger): Promise<void> {
+  const { cluster, cut } = openLink(access, log);
+  try {
+    await cluster.connect();
+  } finally {
+    cut(new Error('the probe is over'));
+  }
+}
+
 export interface ConsumerClient extends KafkaLink {
   readonly consumer: Consumer;
   readonly events: Emitter;

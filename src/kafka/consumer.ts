@@ -3,7 +3,7 @@ import { deferred } from '../core/deferred';
 import { CdcError } from '../core/errors';
 import type { Logger } from '../core/ports/log';
 import type { ConsumedBatch, ConsumedRecord, GroupConsumer } from '../core/ports/topics';
-import { type ConsumerClient, type KafkaAccess, newConsumer } from './client';
+import { type ConsumerClient, type KafkaAccess, newConsumer, probe } from './client';
 import { toKafkaError } from './errors';
 import { Heartbeats } from './heartbeats';
 import { OFFSET_RESET } from './mends';
@@ -95,6 +95,7 @@ class KafkaGroupConsumer implements GroupConsumer {
 
   private async join(onBatch: Parameters<GroupConsumer['run']>[0]): Promise<void> {
     const { consumer } = this.client;
+    await probe(this.o.access, this.o.log);
     await consumer.connect();
     await consumer.subscribe({ topics: [...this.o.topics], fromBeginning: true });
     await consumer.run({

@@ -37,13 +37,18 @@ const PRODUCER_FENCED = 'Unknown error code 90';
 /** What OpenSSL and Node say of certificates: somebody has to mend them, waiting does not help. */
 const CERTIFICATE = /^(ERR_TLS_|ERR_SSL_|ERR_OSSL_|CERT_|DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_)/;
 
+export function isCertificateError(error: Error): boolean {
+  const { code } = error as KafkajsError;
+  return typeof code === 'string' && CERTIFICATE.test(code);
+}
+
 /** Any failure of kafkajs as a CdcError. Errors of brokers hold codes and topic names, never values or keys. */
 export function toKafkaError(error: unknown): CdcError {
   const root = rootOf(error);
   if (root instanceof CdcError) return root;
   if (!(root instanceof Error)) return new CdcError('internal', String(root), { cause: error });
-  const { name, type, code, message } = root as KafkajsError;
-  if (typeof code === 'string' && CERTIFICATE.test(code))
+  const { name, type, message } = root as KafkajsError;
+  if (isCertificateError(root))
     return new CdcError('kafka_refused', `TLS to Kafka failed: ${message}`, {
       cause: error,
       fix: 'Check KAFKA_SSL_CA, KAFKA_SSL_CERT and KAFKA_SSL_KEY.',

@@ -1,3 +1,4 @@
+import { isCertificateError } from './errors';
 import { decodeFetchResponse } from './fetch-response';
 import {
   type Connection,
@@ -60,14 +61,22 @@ function checkTimeoutsSeldom(): void {
   };
 }
 
-/** Two requests that find a connection closed would open a socket each, and one of them would never be closed. */
+/**
+ * Two requests that find a connection closed would open a socket each, and one of them would never be closed. And a wrong
+ * certificate is tried again by kafkajs as if it could become right.
+ */
 function connectOnce(): void {
   const { connect } = KafkajsConnection.prototype;
   const connecting = new WeakMap<Connection, Promise<boolean>>();
   KafkajsConnection.prototype.connect = function (this: Connection) {
     const known = connecting.get(this);
     if (known) return known;
-    const attempt = connect.call(this).finally(() => connecting.delete(this));
+    const attempt = connect
+      .call(this)
+      .catch((error: Error) => {
+        throw isCertificateError(error) ? Object.assign(error, { retriable: false }) : error;
+      })
+      .finally(() => connecting.delete(this));
     connecting.set(this, attempt);
     return attempt;
   };

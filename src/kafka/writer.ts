@@ -162,7 +162,19 @@ class FencedWriter implements TopicWriter {
     await this.alive(async () => {
       await this.coordinator.mark(this.identity, this.topics);
       this.fencedAt = Date.now();
+      await this.checkPartitions();
     });
+  }
+
+  /** Somebody may have added partitions, in which nothing of ours is fenced and no tenant belongs. */
+  private async checkPartitions(): Promise<void> {
+    const { cluster } = this.link;
+    await cluster.refreshMetadata();
+    for (const { name, partitions } of this.topics) {
+      const now = cluster.findTopicPartitionMetadata(name).length;
+      if (now !== partitions)
+        throw new CdcError('partitions_changed', `topic ${name} has ${now} partitions, not ${partitions}`);
+    }
   }
 
   async close(): Promise<void> {

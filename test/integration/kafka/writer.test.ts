@@ -1,6 +1,9 @@
+import { execFile } from 'node:child_process';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { formatPosition } from '../../../src/core/position';
 import { Slab } from '../../../src/core/slab';
-import { uniqueName } from '../../support/stack';
+import { stack, uniqueName } from '../../support/stack';
 import {
   access,
   append,
@@ -168,6 +171,13 @@ describe('a flush', () => {
     expect(new Set(markers.map(({ batchContext }) => batchContext.producerEpoch)).size).toBe(1);
   });
 
+  it('ends with the renewal that finds more partitions than there were', async () => {
+    const writer = await openWriter(topics);
+    await writer.renewFence();
+    await withAdmin((admin) => admin.createPartitions({ topicPartitions: [{ topic: topics.data, count: 4 }] }));
+    await expect(writer.renewFence()).rejects.toMatchObject({ kind: 'partitions_changed' });
+  });
+
   it('keeps record times, empty values and large ones', async () => {
     const writer = await openWriter(topics);
     const batch = writer.newBatch();
@@ -187,12 +197,48 @@ describe('a flush', () => {
     ]);
   });
 
-  it('of a batch that the topic does not take is rejected, and the rest of it is there or not', async () => {
+  it('B13: of a record larger than its topic takes is refused by name, never dropped', async () => {
     const writer = await openWriter(topics);
     const batch = writer.newBatch();
     append(batch, topics.data, 0, 1, value(1, 'x'.repeat(1_100_000)));
     await expect(writer.flush(batch)).rejects.toMatchObject({ kind: 'record_too_large' });
     expect(await keysOf(topics.data, 0)).toEqual([]);
+  });
+
+  it('B3: is not acknowledged while one of its topics lacks its part, and the tails tell which', async () => {
+    const writer = await openWriter(topics);
+    const batch = writer.newBatch();
+    append(batch, topics.data, 0, 1, value(1));
+    append(batch, topics.other, 0, 2, value(2, 'x'.repeat(1_100_000)));
+    await expect(writer.flush(batch)).rejects.toMatchObject({ kind: 'record_too_large' });
+    const next = await openWriter(topics);
+    expect([next.tail(topics.data, 0), next.tail(topics.other, 0)]).toEqual([position(1), null]);
+  });
+
+  it("is read by Kafka's own consumer, which checks every checksum", async () => {
+    const writer = await openWriter(topics);
+    const batch = writer.newBatch();
+    for (const n of [1, 2, 3]) append(batch, topics.data, 0, n, n === 3 ? null : value(n));
+    await writer.flush(batch);
+    const shown = ['key', 'value', 'headers', 'timestamp'].flatMap((what) => ['--property', `print.${what}=true`]);
+    const where = ['--bootstrap-server', stack().kafkaBrokers, '--topic', topics.data, '--partition', '0'];
+    const limits = ['--offset', 'earliest', '--max-messages', '3', '--isolation-level', 'read_committed'];
+    const main = 'org.apache.kafka.tools.consumer.ConsoleConsumer';
+    const command = [
+      '-XX:TieredStopAtLevel=1',
+      '-cp',
+      join(stack().kafkaLibs, '*'),
+      main,
+      ...where,
+      ...limits,
+      ...shown,
+    ];
+    const { stdout } = await promisify(execFile)('java', command);
+    expect(stdout.trim().split('\n')).toEqual([
+      `CreateTime:1700000000001\tNO_HEADERS\tkey-1\t${value(1)}`,
+      `CreateTime:1700000000002\tNO_HEADERS\tkey-2\t${value(2)}`,
+      `CreateTime:1700000000003\tposition:${value(3)}\tkey-3\tnull`,
+    ]);
   });
 
   it('takes a batch of exactly the size the topic takes', async () => {
