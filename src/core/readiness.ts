@@ -1,4 +1,4 @@
-import type { CdcError, ErrorSpec } from './errors';
+import { CdcError, type ErrorSpec } from './errors';
 
 /** Whether a part of the process does its work now; if not, why and what mends it. */
 export type Readiness = { readonly ready: true } | NotReady;
@@ -19,10 +19,13 @@ export const notReady = (error: CdcError): NotReady => ({
   fix: error.fix,
 });
 
-/** Ready when all are; the first that is not speaks for the whole, with the number of the others. */
+/** Nothing is known yet. */
+export const STARTING: NotReady = notReady(new CdcError('internal', 'starting', { fix: 'Wait.' }));
+
+/** Ready when all are; the first trouble that is known speaks for the whole, with the number of the others. */
 export function combineReadiness(parts: readonly Readiness[]): Readiness {
   const troubles = parts.filter((part) => !part.ready);
-  const [first] = troubles;
+  const first = troubles.find((trouble) => trouble !== STARTING) ?? troubles[0];
   if (!first) return READY;
   if (troubles.length === 1) return first;
   return { ...first, reason: `${first.reason} (and ${troubles.length - 1} more not ready)` };

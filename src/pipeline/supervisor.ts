@@ -1,7 +1,7 @@
 import { Backoff, wait } from '../core/backoff';
 import { CdcError, toCdcError } from '../core/errors';
 import type { Logger } from '../core/ports/log';
-import { notReady, type Readiness } from '../core/readiness';
+import { notReady, type Readiness, STARTING } from '../core/readiness';
 import { count } from '../core/stats';
 
 /** How soon a stand-by tries the slot again: it takes over within 2 s of a closed connection. */
@@ -20,7 +20,7 @@ export type Life = (signal: AbortSignal, report: (readiness: Readiness) => void)
  * process exits because a server is away.
  */
 export class Supervisor {
-  private state: Readiness = notReady(new CdcError('internal', 'starting', { fix: 'Wait.' }));
+  private state: Readiness = STARTING;
 
   constructor(
     private readonly life: Life,

@@ -9,9 +9,8 @@ import { type Postgres, startPostgres } from '../../src/dev/stack/postgres';
 import { expectClearError, expectClearLog } from '../support/clear-error';
 import { runner, withClient } from '../support/databases';
 import { TestPipeline } from '../support/pipeline';
-import { type Env, RunningService, runCli } from '../support/service';
+import { type Env, runCli } from '../support/service';
 import { withKafkaAdmin } from '../support/topics';
-import { eventually } from '../support/wait';
 
 jest.setTimeout(60_000);
 
@@ -164,10 +163,8 @@ describe('a source server without logical WAL', () => {
     expect(finished.stderr).toContain('wal_level');
     expect(finished.code).toBe(1);
 
-    const service = new RunningService([pipeline.connectors.source], env);
-    await eventually(async () => expect(await service.readiness()).toMatchObject({ status: 503, code: 'CDC-203' }), {
-      timeoutMs: 5_000,
-    });
+    const service = pipeline.startWith(env, pipeline.connectors.source);
+    await service.notReady('CDC-203', 5_000);
     expectClearLog(service, 'CDC-203');
     await service.stop();
     expect(service.exitCode).toBe(0);

@@ -105,6 +105,24 @@ export class RunningService {
     return this;
   }
 
+  /** Alive, but not ready for this reason. */
+  async notReady(code: string, withinMs: number): Promise<void> {
+    try {
+      await eventually(
+        async () => {
+          const answer = await this.readiness();
+          const told = /\S/.test(answer.reason ?? '') && /\S/.test(answer.fix ?? '');
+          return (
+            (answer.status === 503 && answer.code === code && told) || Promise.reject(new Error(JSON.stringify(answer)))
+          );
+        },
+        { timeoutMs: withinMs, intervalMs: 50 },
+      );
+    } catch (error) {
+      throw new Error(`not ${code} within ${withinMs} ms: ${String(error)}\n${this.text}`);
+    }
+  }
+
   signal(name: NodeJS.Signals): void {
     this.child.kill(name);
   }
