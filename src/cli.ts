@@ -2,13 +2,15 @@
 import { CommanderError, InvalidArgumentError, Option, Command as Program } from 'commander';
 import { type Command, type CommandContext, type CommandOption, EXIT, type ExitCode } from './commands/command';
 import { dev } from './commands/dev';
+import { repair } from './commands/repair';
 import { describeFailure, exitCodeOf } from './commands/report';
 import { run } from './commands/run';
 import { setup } from './commands/setup';
+import { slot } from './commands/slot';
 import { CdcError } from './core/errors';
 import { VERSION } from './core/version';
 
-const COMMANDS: readonly Command[] = [run, setup, dev];
+const COMMANDS: readonly Command[] = [run, setup, slot, repair, dev];
 
 /** Parses and runs one command line (without node and script); never throws. Failures go to standard error. */
 async function main(args: readonly string[], signal: AbortSignal): Promise<ExitCode> {
@@ -54,6 +56,7 @@ function describeProgram(action: Action): Program {
       .summary(command.summary)
       .description(command.about)
       .addHelpText('after', `\nExample:\n  ${command.example}`);
+    if (command.choices) described.registeredArguments[0]?.choices([...command.choices]);
     for (const option of command.options) described.addOption(describeOption(option));
     described.option('--json', 'data and errors as JSON');
     described.action(() => action(command, described.args, described.opts()));

@@ -33,6 +33,7 @@ export function createEncoderFactory({ contracts, schemaIds, source }: EncoderFa
   return {
     tables: [...byTable.keys()],
     columns: (table) => byTable.get(table)?.fields.map((field) => field.name) ?? [],
+    tenantColumn: (table) => byTable.get(table)?.tenantColumn ?? KEY_COLUMN,
     compile(relation, options): RowEncoder | null {
       const contract = find(relation);
       if (!contract) return null;

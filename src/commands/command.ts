@@ -29,6 +29,8 @@ export interface CommandOption {
 export interface Command<O extends object = object> {
   /** `run [connector...]` */
   readonly usage: string;
+  /** What its first argument may be; any word when absent. */
+  readonly choices?: readonly string[];
   /** One line for the list of commands. */
   readonly summary: string;
   /** What it does, in full, for its own help. */

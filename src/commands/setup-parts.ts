@@ -1,7 +1,7 @@
 import { ensureSubjects, planSubjects } from '../avro/subjects';
 import type { ConnectorConfig, SourceConfig } from '../config/connector';
 import { needed, type Settings } from '../config/settings';
-import { readState as readStateRecord, stateKeys } from '../core/capture-state';
+import { capturedBefore, confirmedAtMost } from '../core/capture-state';
 import { CdcError } from '../core/errors';
 import type { Logger } from '../core/ports/log';
 import { openAdmin } from '../kafka/admin';
@@ -74,8 +74,11 @@ async function planSource({ settings, identity, log }: SetupRequest, config: Sou
   const { url, adminUrl } = needed(settings.source, 'VENTIA_SOURCE_URL');
   const contracts = await withQueries(adminUrl, APPLICATION, (queries) => contractsFor(config, queries));
   const state = await readState(settings.kafka, log, config.stateTopic);
-  const captured = readStateRecord(state, stateKeys.source(config.name)) !== null;
-  const expected = { ...expectedSource(config, contracts, captured), role: decodeURIComponent(new URL(url).username) };
+  const expected = {
+    ...expectedSource(config, contracts, capturedBefore(state, config.name)),
+    confirmedAtMost: confirmedAtMost(state, config.name),
+    role: decodeURIComponent(new URL(url).username),
+  };
   const setup = openSourceSetup(url, adminUrl);
   const columns = config.publicationColumns === 'contract' ? 'contract' : 'all';
   const plan = await setup.plan(expected, { identity, columns });

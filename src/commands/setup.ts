@@ -1,10 +1,10 @@
-import { createInterface } from 'node:readline/promises';
 import { styleText } from 'node:util';
 import { loadConnectors } from '../config/connector-files';
 import { loadSettings } from '../config/settings';
 import { CdcError } from '../core/errors';
 import { silentLogger } from '../core/ports/log';
 import { type Command, EXIT } from './command';
+import { confirm } from './confirm';
 import { planSetup, type SetupPart } from './setup-parts';
 
 export interface SetupOptions {
@@ -43,7 +43,7 @@ it does, asks before it does it, and may be run again at any time. Nothing of th
       const problems = parts.flatMap((part) => part.problems);
       if (problems.length > 0) throw first(problems);
       if (options.dryRun || parts.every(({ steps }) => steps.length === 0)) return EXIT.done;
-      if (!options.yes) await confirm(out);
+      if (!options.yes) await confirm(out, 'set-up');
       for (const part of parts) {
         if (part.steps.length > 0) await part.apply((line) => json || out.write(`done  ${part.place}: ${line}\n`));
       }
@@ -87,13 +87,4 @@ function describe(parts: readonly SetupPart[], colour: boolean): string {
     lines.push('');
   }
   return `${lines.join('\n')}\n`;
-}
-
-async function confirm(out: NodeJS.WriteStream): Promise<void> {
-  if (!process.stdin.isTTY)
-    throw new CdcError('confirmation_needed', 'set-up changes something, and nobody can be asked');
-  const terminal = createInterface({ input: process.stdin, output: out });
-  const answer = await terminal.question('Do it? [y/N] ');
-  terminal.close();
-  if (!/^y(es)?$/i.test(answer.trim())) throw new CdcError('confirmation_needed', 'nothing was done');
 }

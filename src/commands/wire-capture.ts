@@ -8,16 +8,18 @@ import type { SchemaRegistry } from '../avro/registry';
 import { lookupSubjects } from '../avro/subjects';
 import type { SourceConfig } from '../config/connector';
 import { needed, type Settings } from '../config/settings';
+import { capturedBefore } from '../core/capture-state';
 import { CdcError } from '../core/errors';
 import type { Logger } from '../core/ports/log';
 import type { SourceQueries } from '../core/ports/source';
+import type { Database } from '../core/ports/sql';
 import { READY } from '../core/readiness';
 import type { CaptureObservers, CaptureStats } from '../core/stats';
 import type { Relation } from '../core/tuple';
 import { VERSION } from '../core/version';
 import { openAdmin } from '../kafka/admin';
+import { readState } from '../kafka/state-reader';
 import { replicasOfAnAck } from '../kafka/topic-plan';
-import { openTopicWriter } from '../kafka/writer';
 import { type CaptureOptions, runCapture } from '../pipeline/capture';
 import type { Life } from '../pipeline/supervisor';
 import { openDatabase } from '../postgres/database';
@@ -27,7 +29,10 @@ import type { ExpectedSource } from '../postgres/source-catalog';
 import { openSourceQueries } from '../postgres/source-queries';
 import { createReplicationStream } from '../postgres/stream';
 import { CONTRACTS_FOLDER } from './paths';
+import { readKeys } from './wire-keys';
 import { openRegistry } from './wire-registry';
+import { mendingLife } from './wire-repair';
+import { openWriter, tablesOf } from './wire-writer';
 
 /** Lives of capture for one connector file. */
 export function captureLife(
@@ -40,16 +45,17 @@ export function captureLife(
   const { url } = needed(settings.source, 'VENTIA_SOURCE_URL');
   const registry = openRegistry(settings);
   const applicationName = `ventia-cdc ${config.name}`;
-  return async (signal, report) => {
+  const live: Life = async (signal, report) => {
     const database = openDatabase(url, 'source', { applicationName });
     try {
       const contracts = await withQueries(url, applicationName, (queries) => contractsFor(config, queries));
-      const expected = expectedSource(config, contracts, stats.fences > 0);
+      const expected = expectedSource(config, contracts, false);
+      const captured = async () => capturedBefore(await readState(settings.kafka, log, config.stateTopic), config.name);
       const decoder = new ChangeDecoder(registry);
       await runCapture(
         optionsOf(config, config.confirmTrailMs ?? (await trailFor(config, settings, log))),
         {
-          inspect: () => inspectSource(database, expected),
+          inspect: () => inspect(database, expected, captured),
           openStream: (confirmed) =>
             createReplicationStream({
               url,
@@ -62,16 +68,11 @@ export function captureLife(
             const pgoutput = new PgoutputDecoder();
             return (payload) => pgoutput.decode(payload);
           },
-          openWriter: () =>
-            openTopicWriter({
-              access: settings.kafka,
-              log,
-              transactionalId: config.name,
-              topics: config.tables.map(({ topic }) => topic),
-              stateTopic: config.stateTopic,
-              deadLetterTopic: config.deadLetterTopic,
-              positionOf: (value) => decoder.positionOf(value),
-            }),
+          openWriter: () => openWriter(config, settings, decoder, log),
+          readKeys: (topic, partition) => {
+            const { tenantColumn } = contracts.find((contract) => contract.topic === topic)!;
+            return readKeys(settings.kafka, registry, tenantColumn, log, topic, partition);
+          },
           openQueries: () => openSourceQueries(url, { applicationName }),
           loadEncoders: () => encodersFor(config, contracts, registry, url),
           stats,
@@ -85,6 +86,18 @@ export function captureLife(
       await database.close();
     }
   };
+  return config.snapshotMode === 'when_needed' ? mendingLife(live, config, settings, log) : live;
+}
+
+/** Only where the slot is missing the state topic is asked whether there was one: it is a loss then, and no first start. */
+async function inspect(database: Database, expected: ExpectedSource, captured: () => Promise<boolean>) {
+  try {
+    return await inspectSource(database, expected);
+  } catch (error) {
+    const missing = error instanceof CdcError && error.kind === 'slot_not_created';
+    if (!missing || !(await captured())) throw error;
+    return inspectSource(database, { ...expected, captured: true });
+  }
 }
 
 async function encodersFor(
@@ -171,11 +184,9 @@ async function trailFor(config: SourceConfig, settings: Settings, log: Logger): 
 }
 
 function optionsOf(config: SourceConfig, confirmTrailMs: number): CaptureOptions {
-  const named = config.tables.map(({ schema, table }) => `${schema}.${table}`);
   return {
     connector: config.name,
-    // Parents before children: a table without tenant column of its own is the parent.
-    tables: named.sort((a, b) => Number(b.endsWith('.tenants')) - Number(a.endsWith('.tenants'))),
+    tables: tablesOf(config),
     topics: config.tables.map(({ topic }) => topic),
     deadLetterTopic: config.deadLetterTopic,
     errorsPolicy: config.errorsPolicy,

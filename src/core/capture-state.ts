@@ -1,4 +1,6 @@
 import { CdcError } from './errors';
+import { formatLsn, type Lsn, parseLsn } from './lsn';
+import type { SourceInspection } from './ports/source';
 
 /**
  * What capture keeps in the state topic, one compacted record per key. Everything else it needs is in the slot and in the
@@ -20,22 +22,54 @@ export interface ColumnsState {
 }
 
 export interface SnapshotState {
-  readonly status: 'running' | 'done';
+  /** sweeping: all rows are in the topic, keys that are gone in the source are being looked for. Of a repair only. */
+  readonly status: 'running' | 'sweeping' | 'done';
   /** Largest key whose chunk is in the topics; null before the first. */
   readonly lastKey: string | null;
   readonly rows: number;
   readonly chunks: number;
+  /** Absent: the first load. */
+  readonly kind?: 'repair';
+  /** Partitions swept, and deletes they brought. */
+  readonly swept?: number;
+  readonly gone?: number;
+}
+
+/** What was ever confirmed to the server, at most: a slot that stands further on was not moved by us. */
+export interface ConfirmedState {
+  readonly atMost: string;
+}
+
+/** A lost slot and its mending. */
+export interface RepairState {
+  /**
+   * slot: begun, the slot may be the old one, a new one or missing. load: it is a new one, tables are loaded again and swept.
+   * done: the topics are the source's tables again.
+   */
+  readonly phase: 'slot' | 'load' | 'done';
+  /** When it was begun and, if it is done, when it was done: ISO 8601. */
+  readonly since: string;
+  readonly until?: string;
+  /** The new one. */
+  readonly epoch: number;
+  /** Changes between these LSNs did not come by the stream; null where it is not known. */
+  readonly from: string | null;
+  readonly to: string | null;
 }
 
 export const stateKeys = {
   source: (connector: string) => `${connector}/source`,
   topics: (connector: string) => `${connector}/topics`,
+  confirmed: (connector: string) => `${connector}/confirmed`,
+  repair: (connector: string) => `${connector}/repair`,
   columns: (connector: string, table: string) => `${connector}/columns/${table}`,
   snapshot: (connector: string, table: string) => `${connector}/snapshot/${table}`,
 };
 
+type State = ReadonlyMap<string, string>;
+
 /** The value under `key`, or null when there is none. Throws record_malformed when it is no JSON object. */
-export function readState<T extends object>(state: ReadonlyMap<string, string>, key: string): T | null {
+export function readState<T extends object>(state: State, key: string): T | null {
   const text = state.get(key);
   if (text === undefined) return null;
   try {
@@ -47,11 +81,36 @@ export function readState<T extends object>(state: ReadonlyMap<string, string>, 
   throw new CdcError('record_malformed', `state record "${key}" is not a JSON object`);
 }
 
+/** Whether the connector captured before: a slot that is missing then is a loss, not a first start. */
+export function capturedBefore(state: State, connector: string): boolean {
+  return state.has(stateKeys.source(connector));
+}
+
+/** What was ever confirmed, at most; null = not known. */
+export function confirmedAtMost(state: State, connector: string): Lsn | null {
+  const recorded = readState<ConfirmedState>(state, stateKeys.confirmed(connector));
+  return recorded && parseLsn(recorded.atMost);
+}
+
 /**
- * The epoch to write with: the recorded one while cluster and timeline are the recorded ones, 1 at the very first start.
- * Null when history forked, which nobody may decide in silence.
+ * Why what was captured before cannot be continued from the slot as it was found: source_forked, slot_replaced, or null. The
+ * slot must have been looked at before the state was read, because a capture elsewhere may be moving both.
  */
-export function epochFor(recorded: SourceState | null, systemId: string, timeline: number): number | null {
-  if (!recorded) return 1;
-  return recorded.systemId === systemId && recorded.timeline === timeline ? recorded.epoch : null;
+export function judgeHistory(state: State, connector: string, found: SourceInspection): CdcError | null {
+  const source = readState<SourceState>(state, stateKeys.source(connector));
+  const repair = readState<RepairState>(state, stateKeys.repair(connector));
+  const atMost = confirmedAtMost(state, connector);
+  if (source && (source.systemId !== found.systemId || source.timeline !== found.timeline))
+    return new CdcError(
+      'source_forked',
+      `the source is system ${found.systemId} timeline ${found.timeline}, captured was ${source.systemId} timeline ${source.timeline}`,
+    );
+  if (repair?.phase === 'slot')
+    return new CdcError('slot_replaced', `a repair of the slot was begun at ${repair.since} and did not end`);
+  if (atMost !== null && found.confirmedLsn > atMost)
+    return new CdcError(
+      'slot_replaced',
+      `the slot stands at ${formatLsn(found.confirmedLsn)}, but no more than ${formatLsn(atMost)} was ever confirmed`,
+    );
+  return null;
 }

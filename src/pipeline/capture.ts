@@ -1,18 +1,22 @@
+import { type RepairState, stateKeys } from '../core/capture-state';
 import { deferred } from '../core/deferred';
 import { CdcError, toCdcError } from '../core/errors';
 import { formatLsn, type Lsn } from '../core/lsn';
 import type { EncoderFactory } from '../core/ports/encoding';
 import type { Logger } from '../core/ports/log';
 import type { ReplicationStream, SourceInspection, SourceQueries } from '../core/ports/source';
-import type { TopicWriter } from '../core/ports/topics';
+import type { KeyRecord, TopicWriter } from '../core/ports/topics';
 import { Progress } from '../core/progress';
 import type { ReplicationMessage } from '../core/replication-message';
 import type { CaptureObservers, CaptureStats } from '../core/stats';
+import { Confirmation } from './confirmation';
 import { DeadLetters } from './dead-letters';
 import { Flusher } from './flusher';
 import { Pump } from './pump';
 import { RecordedState } from './recorded-state';
 import { Snapshot } from './snapshot';
+import { Sweep } from './sweep';
+import { WatermarkWindows } from './watermark-windows';
 
 export interface CaptureOptions {
   readonly connector: string;
@@ -35,6 +39,8 @@ export interface CapturePorts {
   newDecoder(): (payload: Buffer) => ReplicationMessage;
   openWriter(): Promise<TopicWriter>;
   openQueries(): SourceQueries;
+  /** What the records of a partition of `topic` say of their keys, from its start to its present end. */
+  readKeys(topic: string, partition: number): AsyncIterable<readonly KeyRecord[]>;
   /** Registered schema ids and contracts. */
   loadEncoders(): Promise<EncoderFactory>;
   readonly stats: CaptureStats;
@@ -98,7 +104,8 @@ class Session {
   private writer: TopicWriter | null = null;
   private queries: SourceQueries | null = null;
   private flusher: Flusher | null = null;
-  private snapshot: Snapshot | null = null;
+  private windows: WatermarkWindows | null = null;
+  private confirmation: Confirmation | null = null;
   private readonly timers: NodeJS.Timeout[] = [];
 
   constructor(
@@ -131,27 +138,39 @@ class Session {
     let pump: Pump;
     const flusher = new Flusher(writer, progress, o.maxBatchBytes, ports.stats, ports.observers, {
       onAcknowledged: () => {
-        this.confirm();
+        this.confirmation?.advance();
         if (pump.waitingForRoom) pump.drain();
       },
       onFailure: this.fail,
     });
     this.flusher = flusher;
-    const appendState = (key: string, value: string) => flusher.batch.appendState(key, value, BigInt(Date.now()));
+    const saveState = (key: string, value: object) => this.saveState(flusher, key, value);
+    this.confirmation = new Confirmation({
+      stream,
+      progress,
+      recorded: recorded.confirmedAtMost,
+      record: (atMost) => saveState(stateKeys.confirmed(o.connector), { atMost: formatLsn(atMost) }),
+      onConfirmed: (end) => {
+        ports.stats.confirmedLsn = end;
+      },
+    });
     const { connector, snapshotChunkRows: chunkRows } = o;
-    this.snapshot = new Snapshot({
+    const windows = new WatermarkWindows(queries, () => flusher.durable());
+    this.windows = windows;
+    const { readKeys } = ports;
+    const sweep = new Sweep({ windows, epoch: BigInt(epoch), readKeys, chunkRows });
+    const { stats, log } = ports;
+    const snapshot = new Snapshot({
       connector,
       queries,
+      windows,
       encoders,
       absentColumns,
+      sweep,
       chunkRows,
-      stats: ports.stats,
-      log: ports.log,
-      saveState: (key, value) => {
-        appendState(key, JSON.stringify(value));
-        return flusher.durable();
-      },
-      durable: () => flusher.durable(),
+      stats,
+      log,
+      saveState,
     });
     pump = new Pump({
       decode: ports.newDecoder(),
@@ -161,7 +180,7 @@ class Session {
       flusher,
       progress,
       stats: ports.stats,
-      watcher: this.snapshot,
+      watcher: windows,
       deadLetters: new DeadLetters(o.errorsPolicy, o.deadLetterTopic, connector, writer.tail(o.deadLetterTopic, 0)),
       epoch: BigInt(epoch),
       pause: () => stream.pause(),
@@ -170,11 +189,13 @@ class Session {
     });
     const begin = () => {
       pump.drain();
-      for (const [key, value] of recorded.changes()) appendState(key, value);
+      for (const [key, value] of recorded.changes()) flusher.batch.appendState(key, value, BigInt(Date.now()));
       flusher.schedule();
       this.startTimers(flusher);
-      const toLoad = o.snapshotMode === 'never' ? [] : recorded.tablesToLoad(o.tables);
-      this.snapshot!.run(pump, toLoad).catch((error: unknown) => this.fail(toCdcError(error)));
+      snapshot
+        .run(pump, recorded.tablesToLoad(o.tables, o.snapshotMode))
+        .then((loaded) => loaded && recorded.repair && this.repaired(flusher, recorded.repair))
+        .catch((error: unknown) => this.fail(toCdcError(error)));
       const { systemId, timeline, confirmedLsn } = this.source;
       ports.log.info({ systemId, timeline, epoch, confirmed: formatLsn(confirmedLsn) }, 'capture: streaming');
     };
@@ -184,19 +205,26 @@ class Session {
   /** Waits, bounded, until what was read is acknowledged, and confirms it. */
   async drain(): Promise<void> {
     this.stream.pause();
-    this.snapshot?.stop();
+    this.windows?.stop();
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<void>((resolve) => {
       timer = setTimeout(resolve, DRAIN_MS);
     });
-    await Promise.race([this.flusher?.durable().catch(() => {}), late]);
+    await Promise.race([this.settle().catch(() => {}), late]);
     clearTimeout(timer);
-    this.confirm();
+  }
+
+  private async settle(): Promise<void> {
+    await this.flusher?.durable();
+    this.confirmation?.advance();
+    await this.flusher?.durable(); // a new bound, where one was needed
+    this.confirmation?.advance();
+    await this.confirmation?.settle();
   }
 
   async close(): Promise<void> {
     for (const timer of this.timers) clearInterval(timer);
-    this.snapshot?.stop();
+    this.windows?.stop();
     this.flusher?.abandon(new CdcError('stream_broken', 'capture ended'));
     const closing = [this.stream.stop(), this.queries?.close(), this.writer?.close()];
     const results = await Promise.allSettled(closing);
@@ -204,11 +232,19 @@ class Session {
       if (result.status === 'rejected') this.ports.log.warn({ err: result.reason }, 'capture: closing failed');
   }
 
-  /** Invariant 1: only what Kafka has acknowledged, at transaction ends. */
-  private confirm(): void {
-    const confirmed = this.progress.confirmable(Date.now());
-    this.stream.confirm(confirmed);
-    this.ports.stats.confirmedLsn = confirmed;
+  /** Resolves when Kafka has the record. */
+  private saveState(flusher: Flusher, key: string, value: object): Promise<void> {
+    flusher.batch.appendState(key, JSON.stringify(value), BigInt(Date.now()));
+    return flusher.durable();
+  }
+
+  private async repaired(flusher: Flusher, begun: RepairState): Promise<void> {
+    const repair: RepairState = { ...begun, phase: 'done', until: new Date().toISOString() };
+    await this.saveState(flusher, stateKeys.repair(this.o.connector), repair);
+    this.ports.log.info(
+      repair,
+      'repair: the topics are the tables again; versions of rows between from and to are missing',
+    );
   }
 
   private startTimers(flusher: Flusher): void {
@@ -226,7 +262,7 @@ class Session {
       inspecting = false;
     };
     this.timers.push(
-      setInterval(() => this.confirm(), CONFIRM_MS),
+      setInterval(() => this.confirmation?.advance(), CONFIRM_MS),
       setInterval(() => flusher.renewFence(), RENEW_FENCE_MS),
       setInterval(() => void inspect(), INSPECT_MS),
     );

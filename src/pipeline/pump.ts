@@ -49,7 +49,7 @@ export class Pump {
   private waiting: { payload: Buffer; lsn: Lsn }[] = [];
   private blocked = true;
   private failed = false;
-  private emission: { what: Emission; index: number; seq: number } | null = null;
+  private emission: { what: Emission; index: number; seq: number; leftOut: number[] } | null = null;
 
   constructor(private readonly o: PumpOptions) {
     this.stamp = { epoch: o.epoch, commitLsn: 0n, commitTime: 0n, xid: 0, snapshot: null };
@@ -169,7 +169,7 @@ export class Pump {
         this.chunkStamp.commitLsn = this.stamp.commitLsn;
         this.chunkStamp.commitTime = this.stamp.commitTime;
         this.chunkStamp.snapshot = what.snapshot;
-        this.emission = { what, index: 0, seq: 0 };
+        this.emission = { what, index: 0, seq: 0, leftOut: [] };
         return true;
       }
       case 'ignored':
@@ -256,28 +256,32 @@ export class Pump {
 
   /** Continues the chunk; true when all its rows are in. */
   private emit(): boolean {
-    const { what } = this.emission!;
+    const { what, leftOut } = this.emission!;
     const { records, chunkRow, chunkStamp } = this;
     this.now = BigInt(Date.now()) * 1000n;
     for (; this.emission!.index < what.rows.count; this.emission!.index++) {
-      const { seq } = this.emission!;
-      what.rows.read(this.emission!.index, chunkRow);
+      const { seq, index } = this.emission!;
+      what.rows.read(index, chunkRow);
       records.begin();
       what.route.encoder.writeKey(records.slab, chunkRow);
-      if (what.changed.has(records.slab.bytes.toString('latin1', 0, records.slab.pos))) continue;
+      if (what.changed.has(records.slab.bytes.toString('latin1', 0, records.slab.pos))) {
+        leftOut.push(index);
+        continue;
+      }
+      const op = index < what.deletes ? 'd' : 'r';
       records.begin();
       try {
-        records.row(what.route, 'r', null, chunkRow, chunkStamp, seq, chunkStamp.commitLsn, this.now);
+        if (op === 'd') records.deletion(what.route, chunkRow, chunkStamp, seq, chunkStamp.commitLsn, this.now);
+        else records.row(what.route, op, null, chunkRow, chunkStamp, seq, chunkStamp.commitLsn, this.now);
         if (this.o.flusher.full(records.bytes, what.route.limit)) return false;
-        records.append(what.route, 'r', chunkStamp, this.o.flusher);
+        records.append(what.route, op, chunkStamp, this.o.flusher);
       } catch (error) {
-        if (!this.setAside(toCdcError(error), what.route, 'r', chunkRow, chunkStamp, seq)) return false;
+        if (!this.setAside(toCdcError(error), what.route, op, chunkRow, chunkStamp, seq)) return false;
       }
       this.emission!.seq++;
     }
-    const { seq } = this.emission!;
     this.emission = null;
-    what.onAppended(seq);
+    what.onAppended(leftOut);
     return true;
   }
 

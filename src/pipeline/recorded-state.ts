@@ -1,6 +1,8 @@
 import {
   type ColumnsState,
-  epochFor,
+  confirmedAtMost,
+  judgeHistory,
+  type RepairState,
   readState,
   type SnapshotState,
   type SourceState,
@@ -8,6 +10,7 @@ import {
   type TopicsState,
 } from '../core/capture-state';
 import { CdcError } from '../core/errors';
+import type { Lsn } from '../core/lsn';
 import type { EncoderFactory } from '../core/ports/encoding';
 import type { Logger } from '../core/ports/log';
 import type { SourceInspection, SourceQueries } from '../core/ports/source';
@@ -22,18 +25,26 @@ export class RecordedState {
     private readonly connector: string,
   ) {}
 
-  /** The epoch to write with. Throws source_forked. */
-  epoch({ systemId, timeline }: SourceInspection): number {
+  /** The epoch to write with. Throws source_forked, slot_replaced: history forked, which nobody may decide in silence. */
+  epoch(found: SourceInspection): number {
+    const trouble = judgeHistory(this.writer.state, this.connector, found);
+    if (trouble) throw trouble;
     const key = stateKeys.source(this.connector);
-    const recorded = readState<SourceState>(this.writer.state, key);
-    const epoch = epochFor(recorded, systemId, timeline);
-    if (epoch === null)
-      throw new CdcError(
-        'source_forked',
-        `the source is system ${systemId} timeline ${timeline}, captured was ${recorded?.systemId} timeline ${recorded?.timeline}`,
-      );
+    const epoch = readState<SourceState>(this.writer.state, key)?.epoch ?? 1;
+    const { systemId, timeline } = found;
     this.wanted.set(key, { systemId, timeline, epoch } satisfies SourceState);
     return epoch;
+  }
+
+  /** What earlier lives recorded as the most that they might confirm. */
+  get confirmedAtMost(): Lsn | null {
+    return confirmedAtMost(this.writer.state, this.connector);
+  }
+
+  /** The repair that this life is to go on with. */
+  get repair(): RepairState | null {
+    const repair = readState<RepairState>(this.writer.state, stateKeys.repair(this.connector));
+    return repair?.phase === 'load' ? repair : null;
   }
 
   /** Throws partitions_changed: a tenant's orders would no longer follow each other in one partition (Invariant 5). */
@@ -76,13 +87,14 @@ export class RecordedState {
       .filter(([key, value]) => this.writer.state.get(key) !== value);
   }
 
-  tablesToLoad(tables: readonly string[]): { table: string; from: SnapshotState | null }[] {
+  /** In mode `never` only what a repair asked for. */
+  tablesToLoad(tables: readonly string[], mode: 'initial' | 'never'): { table: string; from: SnapshotState | null }[] {
     return tables
       .map((table) => ({
         table,
         from: readState<SnapshotState>(this.writer.state, stateKeys.snapshot(this.connector, table)),
       }))
-      .filter(({ from }) => from?.status !== 'done');
+      .filter(({ from }) => from?.status !== 'done' && (mode === 'initial' || from?.kind === 'repair'));
   }
 }
 

@@ -5,14 +5,16 @@ import type { TableRoute } from './change-records';
 /** Logical messages of this prefix are ours. */
 export const WATERMARK_PREFIX = 'ventia_cdc';
 
-/** Rows of a snapshot chunk whose closing watermark has come by: now it is their turn in the topics. */
+/** Rows of a chunk whose closing watermark has come by: now it is their turn in the topics. */
 export interface Emission {
   readonly route: TableRoute;
   readonly rows: ChunkRows;
+  /** So many rows, the first ones, are deletes; the others are reads. */
+  readonly deletes: number;
   readonly changed: ChangedKeys;
   readonly snapshot: TransactionStamp['snapshot'];
-  /** All rows are in batches (not yet acknowledged). */
-  onAppended(rows: number): void;
+  /** All rows are in batches (not yet acknowledged), but those that the stream changed meanwhile. */
+  onAppended(leftOut: readonly number[]): void;
 }
 
 /** What the snapshot beside the stream sees of it. Called synchronously, in WAL order. */

@@ -108,6 +108,7 @@ export function chunkStatement(request: ChunkRequest, table: ChunkTable): string
   });
   const conditions = [
     request.after === null ? null : `${key} > ${quoteLiteral(request.after)}::${keyType}`,
+    request.keys ? `${key} IN (${request.keys.map((text) => `${quoteLiteral(text)}::${keyType}`).join(', ')})` : null,
     // On lines of its own, so that a comment at its end comments out nothing of ours.
     request.where === null ? null : `(\n${request.where}\n)`,
   ].filter((condition) => condition !== null);

@@ -128,6 +128,17 @@ export async function dropSlot(sql: Sql, name: string): Promise<boolean> {
   return dropped.length > 0;
 }
 
+/** Who streams from the slot, for people; null when nobody does. */
+export async function slotHolder(sql: Sql, { activePid }: ObservedSlot): Promise<string | null> {
+  if (activePid === null) return null;
+  const [holder] = await sql.query<{ who: string }>(
+    `SELECT format('process %s ("%s", user %s%s)', pid, application_name, usename, ' from ' || client_addr) AS who
+     FROM pg_stat_activity WHERE pid = $1`,
+    [activePid],
+  );
+  return holder?.who ?? `process ${activePid}`;
+}
+
 /** Which history the server writes, and how far it is. Fails on a stand-by. */
 export interface SourceIdentity {
   readonly systemId: string;

@@ -29,6 +29,8 @@ export interface TopicChange {
   readonly op: 'c' | 'u' | 'd' | 'r' | 't' | 'tombstone';
   /** Fixed width, so that text order is position order; a tombstone's is in its header. */
   readonly position: string;
+  /** `source.snapshot`; null = streamed, or a tombstone. */
+  readonly snapshot: string | null;
   readonly before: Row | null;
   readonly after: Row | null;
 }
@@ -84,16 +86,16 @@ async function decodeChange({
   const place = { partition, offset, timestampMs, key: String(id) };
   if (value === null) {
     const position = formatPosition(parsePosition(Object.values(headers)[0]!.toString()));
-    return { ...place, op: 'tombstone', position, before: null, after: null };
+    return { ...place, op: 'tombstone', position, snapshot: null, before: null, after: null };
   }
   const { op, before, after, source } = (await decode(value)) as {
     op: TopicChange['op'];
     before: Row | null;
     after: Row | null;
-    source: { epoch: bigint; commit_lsn: bigint; seq: bigint };
+    source: { epoch: bigint; commit_lsn: bigint; seq: bigint; snapshot: string | null };
   };
   const position = formatPosition({ epoch: source.epoch, commitLsn: source.commit_lsn, seq: source.seq });
-  return { ...place, op, position, before, after };
+  return { ...place, op, position, snapshot: source.snapshot, before, after };
 }
 
 const schemas = new Map<number, Promise<Type>>();

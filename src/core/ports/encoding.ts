@@ -53,6 +53,8 @@ export interface EncoderFactory {
   readonly tables: readonly string[];
   /** The contract's columns of a table (`schema.table`), in their order. */
   columns(table: string): readonly string[];
+  /** The column that says whose a row is; the key itself where the row is the tenant. */
+  tenantColumn(table: string): string;
   /** Null when the relation is not of the contract. Throws contract_column_missing, contract_type, replica_identity. */
   compile(relation: Relation, options: CompileOptions): RowEncoder | null;
 }

@@ -45,6 +45,8 @@ export interface ChunkRequest {
   readonly limit: number;
   /** Validated SQL of an operator's request; null = all rows. */
   readonly where: string | null;
+  /** Rows of these keys only, as text. */
+  readonly keys?: readonly string[];
 }
 
 export interface ChunkResult {

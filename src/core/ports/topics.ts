@@ -71,6 +71,16 @@ export interface ConsumedBatch {
   readonly highWatermark: bigint;
 }
 
+/** What a record of a topic of changes says of its key. */
+export interface KeyRecord {
+  /** Null: a truncate, which ends all keys of the partition. */
+  readonly id: string | null;
+  /** Of the row after it; null = there is no row after it. */
+  readonly tenant: string | null;
+  /** 0 where a tombstone tells none. */
+  readonly epoch: bigint;
+}
+
 /** A member of a consumer group. The group's offsets are the only resume point (Invariant 2). */
 export interface GroupConsumer {
   /**

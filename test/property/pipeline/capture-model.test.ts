@@ -36,7 +36,12 @@ async function live(broker: FakeBroker, transactions: FakeTransaction[], confirm
   });
   const pump = new Pump({
     decode: (payload) => messages[payload.readUInt32BE(0)]!.message,
-    encoders: { tables: ['ventia.orders'], columns: () => ['id', 'tenant_id'], compile: () => fakeEncoder },
+    encoders: {
+      tables: ['ventia.orders'],
+      columns: () => ['id', 'tenant_id'],
+      tenantColumn: () => 'tenant_id',
+      compile: () => fakeEncoder,
+    },
     absentColumns: () => [],
     writer,
     flusher,

@@ -9,6 +9,8 @@ import { DeadLetters } from '../../../src/pipeline/dead-letters';
 import { Flusher } from '../../../src/pipeline/flusher';
 import { Pump } from '../../../src/pipeline/pump';
 import { Snapshot } from '../../../src/pipeline/snapshot';
+import { Sweep } from '../../../src/pipeline/sweep';
+import { WatermarkWindows } from '../../../src/pipeline/watermark-windows';
 import { FakeBroker } from '../../support/doubles/broker';
 import { fakeEncoder, RELATION, row } from '../../support/doubles/wal';
 
@@ -132,18 +134,22 @@ async function load(source: PretendedSource, seed: number, commits: number, maxB
   const encoders = {
     tables: ['ventia.orders'],
     columns: () => ['id', 'tenant_id', 'version'],
+    tenantColumn: () => 'tenant_id',
     compile: () => fakeEncoder,
   };
+  const queries = source.queries();
+  const windows = new WatermarkWindows(queries, () => flusher.durable());
   const snapshot = new Snapshot({
     connector: 'test',
-    queries: source.queries(),
+    queries,
+    windows,
+    sweep: new Sweep({ windows, epoch: 1n, readKeys: async function* () {}, chunkRows: 4 }),
     encoders,
     absentColumns: () => [],
     chunkRows: 4,
     stats,
     log: silentLogger,
     saveState: () => Promise.resolve(),
-    durable: () => flusher.durable(),
   });
   const pump: Pump = new Pump({
     decode: (payload) => source.wal[payload.readUInt32BE(0)]!,
@@ -153,7 +159,7 @@ async function load(source: PretendedSource, seed: number, commits: number, maxB
     flusher,
     progress,
     stats,
-    watcher: snapshot,
+    watcher: windows,
     deadLetters: new DeadLetters('halt', 'dlq', 'test', null),
     epoch: 1n,
     pause: () => {

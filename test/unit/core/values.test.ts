@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { epochFor, readState, stateKeys } from '../../../src/core/capture-state';
+import { readState, stateKeys } from '../../../src/core/capture-state';
 import { ERRORS, toCdcError } from '../../../src/core/errors';
 import { formatLsn, parseLsn } from '../../../src/core/lsn';
 import { murmur2, partitionOf } from '../../../src/core/partition';
@@ -68,12 +68,6 @@ describe('errors', () => {
 
 describe('capture state', () => {
   const recorded = { systemId: '7', timeline: 1, epoch: 3 };
-  it('keeps the epoch on the same history and gives none on another', () => {
-    expect(epochFor(null, '7', 1)).toBe(1);
-    expect(epochFor(recorded, '7', 1)).toBe(3);
-    expect(epochFor(recorded, '8', 1)).toBeNull();
-    expect(epochFor(recorded, '7', 2)).toBeNull();
-  });
   it('reads JSON objects and refuses anything else', () => {
     const key = stateKeys.source('ventia-source');
     expect(readState(new Map(), key)).toBeNull();

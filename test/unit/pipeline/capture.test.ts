@@ -71,9 +71,11 @@ it.each([0, 1, 4, 17])('no message is lost between taking the slot and streaming
       newDecoder: () => (payload) => messages[payload.readUInt32BE(0)]!.message,
       openWriter: async () => broker.open(),
       openQueries: () => queries,
+      readKeys: async function* () {},
       loadEncoders: async () => ({
         tables: ['ventia.orders'],
         columns: () => ['id', 'tenant_id'],
+        tenantColumn: () => 'tenant_id',
         compile: () => fakeEncoder,
       }),
       stats: newCaptureStats(),

@@ -1,0 +1,156 @@
+import { type OpenKey, OpenKeys } from '../core/open-keys';
+import type { KeyRecord } from '../core/ports/topics';
+import { KIND_NULL, KIND_TEXT, newTuple, type Tuple } from '../core/tuple';
+import { ChunkRows } from '../core/watermark';
+import type { TableRoute } from './change-records';
+import type { WatermarkWindows } from './watermark-windows';
+
+/** Keys of one partition kept in memory: beyond, the source is asked for some before the topic is read on. */
+const MAX_OPEN_KEYS = 500_000;
+
+/** A table on its way, as the load has found it. */
+export interface SourceOfRows {
+  readonly schema: string;
+  readonly name: string;
+  /** Read in this order; the route's relation has the same. */
+  readonly columns: readonly string[];
+  readonly tenantColumn: string;
+  readonly route: TableRoute;
+}
+
+export interface SweepDeps {
+  readonly windows: WatermarkWindows;
+  /** The new one. */
+  readonly epoch: bigint;
+  /** What the partition's records say of their keys, from its start to its present end. */
+  readonly readKeys: (topic: string, partition: number) => AsyncIterable<readonly KeyRecord[]>;
+  readonly chunkRows: number;
+}
+
+const KEY = 'id';
+
+/**
+ * The deletes that were missed while there was no slot: keys that the topic still has and the source has not.
+ *
+ * After the load every row of the source has a record of the new epoch in its partition. A key whose last record is older is
+ * gone, or has moved to another partition. Nothing is deleted on the topic's word alone, though, because the stream goes on
+ * meanwhile: the keys are looked up in the source between two watermarks, as a chunk is, and for each
+ *
+ *   changed by the stream between the watermarks   it is looked up again in another window
+ *   not there                                      `d` and tombstone
+ *   there, in another partition                    `d` and tombstone here, then `r` there: a move, with the numbers of one
+ *   there, in this partition                       nothing: the stream has brought it since, under the new epoch
+ *
+ * So a row that the stream brought before the opening watermark is seen by the look-up, which sees all that was decoded by
+ * then; one it brings between the watermarks is left out; one it brings afterwards has a higher position than the delete and
+ * lies behind it in the partition. A row that exists is never deleted.
+ */
+export class Sweep {
+  constructor(private readonly d: SweepDeps) {}
+
+  /** Sweeps one partition; resolves with the number of deletes when they are acknowledged, or with null after stop(). */
+  async partition(source: SourceOfRows, partition: number): Promise<number | null> {
+    const keys = new OpenKeys(this.d.epoch);
+    let deletes = 0;
+    const settle = async () => {
+      const settled = await this.settle(source, partition, keys.take(this.d.chunkRows));
+      deletes += settled ?? 0;
+      return settled !== null;
+    };
+    for await (const records of this.d.readKeys(source.route.encoder.topic, partition)) {
+      for (const record of records) keys.apply(record);
+      while (keys.size > MAX_OPEN_KEYS) if (!(await settle())) return null;
+      if (this.d.windows.ended) return null;
+    }
+    while (keys.size > 0) if (!(await settle())) return null;
+    return deletes;
+  }
+
+  private async settle(source: SourceOfRows, partition: number, keys: readonly OpenKey[]): Promise<number | null> {
+    let left = keys;
+    let deletes = 0;
+    while (left.length > 0) {
+      const found = new Map<string, number>();
+      const there = new ChunkRows();
+      let gone: OpenKey[] = [];
+      const result = await this.d.windows.read(
+        {
+          schema: source.schema,
+          table: source.name,
+          columns: source.columns,
+          keyColumn: KEY,
+          after: null,
+          limit: left.length,
+          where: null,
+          keys: left.map(({ id }) => id),
+        },
+        (row) => {
+          found.set(textOf(row, source.columns.indexOf(KEY)), there.count);
+          there.add(row);
+        },
+        () => {
+          const composed = compose(source, partition, left, found, there);
+          gone = composed.gone;
+          return { route: source.route, rows: composed.rows, deletes: gone.length, snapshot: 'repair' };
+        },
+        () => {},
+      );
+      if (!result) return null;
+      left = result.leftOut.flatMap((index) => gone[index] ?? []);
+      deletes += gone.length - left.length;
+    }
+    return deletes;
+  }
+}
+
+/** Deletes first, then the rows that have moved away: of a moved row the delete has the smaller number. */
+function compose(
+  source: SourceOfRows,
+  partition: number,
+  keys: readonly OpenKey[],
+  found: ReadonlyMap<string, number>,
+  there: ChunkRows,
+): { rows: ChunkRows; gone: OpenKey[] } {
+  const { encoder, partitions } = source.route;
+  const rows = new ChunkRows();
+  const row = newTuple(source.columns.length);
+  const gone: OpenKey[] = [];
+  const moved: number[] = [];
+  for (const key of keys) {
+    const index = found.get(key.id);
+    if (index !== undefined) {
+      there.read(index, row);
+      if (encoder.partition(row, partitions) === partition) continue;
+      moved.push(index);
+    }
+    rows.add(identityOf(source, key));
+    gone.push(key);
+  }
+  for (const index of moved) {
+    there.read(index, row);
+    rows.add(row);
+  }
+  return { rows, gone };
+}
+
+/** A row of which only id and tenant are known. */
+function identityOf({ columns, tenantColumn }: SourceOfRows, { id, tenant }: OpenKey): Tuple {
+  const row = newTuple(columns.length);
+  row.bytes = Buffer.from(id + tenant);
+  row.count = columns.length;
+  row.kinds.fill(KIND_NULL);
+  const end = Buffer.byteLength(id);
+  const put = (column: string, from: number, to: number) => {
+    const i = columns.indexOf(column);
+    row.kinds[i] = KIND_TEXT;
+    row.starts[i] = from;
+    row.ends[i] = to;
+  };
+  put(KEY, 0, end);
+  if (tenantColumn !== KEY) put(tenantColumn, end, row.bytes.length);
+  return row;
+}
+
+function textOf(row: Tuple, column: number): string {
+  return row.bytes.toString('utf8', row.starts[column], row.ends[column]);
+}

@@ -1,0 +1,149 @@
+import { randomUUID } from 'node:crypto';
+import { deferred } from '../core/deferred';
+import type { ChunkRequest, ChunkResult, SourceQueries } from '../core/ports/source';
+import type { Tuple } from '../core/tuple';
+import { ChangedKeys, DecodedXids, seesAll } from '../core/watermark';
+import { type Emission, type StreamWatcher, WATERMARK_PREFIX } from './stream-watcher';
+
+/** A chunk whose snapshot is older than the stream is read again: how long to wait before. */
+const REREAD_MS = 20;
+
+/** What to emit at the closing watermark; the rest is known here. */
+export type Composed = Pick<Emission, 'route' | 'rows' | 'deletes' | 'snapshot'>;
+
+export interface WindowResult {
+  readonly chunk: ChunkResult;
+  /** Indexes of rows that were not emitted, because the stream changed them between the watermarks. */
+  readonly leftOut: readonly number[];
+}
+
+interface Window {
+  readonly opening: string;
+  readonly closing: string;
+  readonly table: string;
+  readonly changed: ChangedKeys;
+  /** Transactions decoded before the opening watermark and perhaps not visible yet. */
+  mustSee: readonly number[];
+  opened: (() => void) | null;
+  closed: (() => Emission) | null;
+}
+
+/**
+ * Reads of the source put into the order of the stream:
+ *
+ *   opening watermark -> read a chunk -> closing watermark -> rows not changed in between go out
+ *
+ * The chunk may only be read in a snapshot that sees every transaction decoded before its opening watermark.
+ */
+export class WatermarkWindows implements StreamWatcher {
+  private window: Window | null = null;
+  private readonly decoded = new DecodedXids();
+  private over = false;
+  private stopped = false;
+
+  constructor(
+    private readonly queries: SourceQueries,
+    /** Resolves when all that was appended until now is acknowledged. */
+    private readonly durable: () => Promise<void>,
+  ) {}
+
+  get watching(): boolean {
+    return this.window !== null && this.window.opened === null;
+  }
+
+  onTransaction(xid: number): void {
+    if (!this.over) this.decoded.add(xid);
+  }
+
+  onRow(table: string, key: string): void {
+    if (table === this.window?.table) this.window.changed.add(key);
+  }
+
+  onTruncate(table: string): void {
+    if (table === this.window?.table) this.window.changed.addAll();
+  }
+
+  onWatermark(content: string): Emission | null {
+    const { window } = this;
+    if (!window) return null;
+    if (content === window.opening && window.opened) {
+      const opened = window.opened;
+      window.opened = null;
+      window.mustSee = [...this.decoded.values()];
+      opened();
+    } else if (content === window.closing && window.closed) {
+      this.window = null;
+      return window.closed();
+    }
+    return null;
+  }
+
+  /** Reads in progress end without a result. */
+  stop(): void {
+    this.stopped = true;
+  }
+
+  get ended(): boolean {
+    return this.stopped;
+  }
+
+  /** Nothing more will be read: transactions need not be remembered any longer. */
+  finish(): void {
+    this.over = true;
+  }
+
+  /**
+   * One chunk; resolves when its records are acknowledged, or with null after stop(). `compose` is called when the chunk is
+   * read. `onRepeat` is called before the chunk is read again.
+   */
+  async read(
+    request: ChunkRequest,
+    onRow: (row: Tuple) => void,
+    compose: () => Composed,
+    onRepeat: () => void,
+  ): Promise<WindowResult | null> {
+    const opened = deferred();
+    const appended = deferred<readonly number[]>();
+    const changed = new ChangedKeys();
+    const id = randomUUID();
+    let composed: Composed | null = null;
+    const window: Window = {
+      opening: `open ${id}`,
+      closing: `close ${id}`,
+      table: `${request.schema}.${request.table}`,
+      changed,
+      mustSee: [],
+      opened: opened.resolve,
+      closed: () => ({ ...composed!, changed, onAppended: appended.resolve }),
+    };
+    this.window = window;
+    await this.queries.emitMessage(WATERMARK_PREFIX, window.opening);
+    await opened.promise;
+    const chunk = await this.readSeeing(window, request, onRow, onRepeat);
+    if (!chunk) return null;
+    composed = compose();
+    await this.queries.emitMessage(WATERMARK_PREFIX, window.closing);
+    const leftOut = await appended.promise;
+    await this.durable();
+    return { chunk, leftOut };
+  }
+
+  private async readSeeing(
+    window: Window,
+    request: ChunkRequest,
+    onRow: (row: Tuple) => void,
+    onRepeat: () => void,
+  ): Promise<ChunkResult | null> {
+    while (!this.stopped) {
+      const accept = (snapshot: Parameters<typeof seesAll>[0]) => {
+        this.decoded.forget(snapshot);
+        return seesAll(snapshot, window.mustSee);
+      };
+      const chunk = await this.queries.readChunk(request, accept, onRow);
+      if (chunk) return chunk;
+      onRepeat();
+      await new Promise((resolve) => setTimeout(resolve, REREAD_MS));
+    }
+    return null;
+  }
+}
