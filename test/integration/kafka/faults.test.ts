@@ -123,12 +123,15 @@ describe('a flush', () => {
   });
 
   it('replaces a connection that went silent, and what that one still held comes to nothing', async () => {
-    const writer = await openWriter(topics, { ...throughProxy(), requestTimeoutMs: 1000 });
+    const writer = await openWriter(topics, { ...throughProxy(), requestTimeoutMs: 2000 });
     await writer.flush(fill(writer, 0, 30));
     const connections = proxy.accepted;
+    const began = performance.now();
     proxy.freeze();
     const flushed = writer.flush(fill(writer, 30, 60));
     await eventually(() => proxy.accepted > connections);
+    // After one request's time, not after that of the next on the same dead connection.
+    expect(performance.now() - began).toBeLessThan(3800);
     proxy.pass();
     await flushed;
     await writer.flush(fill(writer, 60, 90));

@@ -97,6 +97,8 @@ describe('the fence', () => {
 
 describe('the last epoch of a producer id', () => {
   it('fences like every other, although the next writer is given another id', async () => {
+    // Waits until the coordinator is loaded.
+    await open();
     const link = openLink(access(kafka.brokers), silentLogger);
     await link.cluster.connect();
     const broker = await link.cluster.brokerPool.findConnectedBroker();
