@@ -1,6 +1,7 @@
 import type { Finished, RunningService } from './service';
 
 const STACK_TRACE = /^\s+at |\\n\s+at /m;
+const NODE_WARNING = /^\(node:\d+\)/m;
 /** The passwords of the test servers, in a URL. */
 const CREDENTIALS = /:(?:postgres|ventia_(?:capture|sink)_\w+)@/;
 
@@ -23,5 +24,6 @@ export function expectClearLog(service: RunningService, code: string): void {
 
 function expectNoInnards(output: string): void {
   expect(output).not.toMatch(STACK_TRACE);
+  expect(output).not.toMatch(NODE_WARNING);
   expect(output).not.toMatch(CREDENTIALS);
 }
