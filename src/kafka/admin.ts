@@ -4,6 +4,7 @@ import { type AdminClient, type KafkaAccess, newAdmin } from './client';
 import { toKafkaError } from './errors';
 import { groupBy } from './group-by';
 import type { Cluster } from './internals';
+import { patiently } from './patience';
 import { type LogSpan, listOffsets, listSpans, partitionKey } from './scan';
 import { planTopics, type TopicDescription, type TopicPlan, type TopicSpec, type TopicStep } from './topic-plan';
 import { findTopics, maxBatchBytes, needTopics, readTopicSettings, TOPIC_RESOURCE, type TopicSetting } from './topics';
@@ -74,8 +75,14 @@ class Administrator implements KafkaAdmin {
     return this.inTurn(async () => {
       const first = await this.plan(specs);
       for (const step of first.steps) await apply(this.client.admin, step);
-      if (!first.steps.some((step) => step.do === 'create')) return first;
+      const made = first.steps.filter((step) => step.do === 'create').map((step) => step.topic);
+      if (made.length === 0) return first;
       // A topic that is there now tells which settings its broker knows.
+      await patiently(
+        APPEAR_MS,
+        () => this.seen(made),
+        () => {},
+      );
       const second = await this.plan(specs);
       for (const step of second.steps) await apply(this.client.admin, step);
       return { steps: [...first.steps, ...second.steps], findings: second.findings };
@@ -151,6 +158,13 @@ class Administrator implements KafkaAdmin {
     return planTopics(specs, found, brokers.length);
   }
 
+  /** Rejects while a broker has not heard of a topic that another has made. */
+  private async seen(names: readonly string[]): Promise<void> {
+    this.cluster.targetTopics.clear();
+    await this.cluster.addMultipleTargetTopics(names);
+    await this.describe(names);
+  }
+
   private async measure(names: readonly string[]): Promise<LogSpan[]> {
     const topics = await findTopics(this.cluster, names);
     needTopics(topics, names);
@@ -168,6 +182,8 @@ class Administrator implements KafkaAdmin {
 
 /** What a broker says when there is no offset. */
 const NONE = -1n;
+/** A topic that was made is known to all brokers within this time. */
+const APPEAR_MS = 10_000;
 /** Of whoever commits without being a member. */
 const NO_GENERATION = -1;
 
@@ -180,7 +196,9 @@ async function apply(admin: Admin, step: TopicStep): Promise<void> {
   const configEntries = Object.entries(step.settings).map(([name, value]) => ({ name, value }));
   if (step.do === 'create') {
     const { topic, partitions: numPartitions, replicationFactor } = step;
-    await admin.createTopics({ topics: [{ topic, numPartitions, replicationFactor, configEntries }] });
+    const topics = [{ topic, numPartitions, replicationFactor, configEntries }];
+    // kafkajs's own wait gives up at a broker that has not heard of the topic yet.
+    await admin.createTopics({ topics, waitForLeaders: false });
     return;
   }
   const resources = [{ type: TOPIC_RESOURCE, name: step.topic, configEntries }];

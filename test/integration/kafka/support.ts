@@ -8,6 +8,7 @@ import type { FetchedRecord } from '../../../src/kafka/fetch-response';
 import { type PartitionScan, runScans, type Scan } from '../../../src/kafka/scan';
 import { openTopicWriter, type TopicWriterOptions } from '../../../src/kafka/writer';
 import { stack, uniqueName } from '../../support/stack';
+import { eventually } from '../../support/wait';
 
 export const access = (brokers = stack().kafkaBrokers): KafkaAccess => ({
   brokers: brokers.split(','),
@@ -29,6 +30,8 @@ export async function createTopics(admin: Admin, partitions = 3): Promise<TestTo
   const topics = { data: `${name}.a`, other: `${name}.b`, state: `${name}_state`, deadLetters: `${name}_dlq` };
   const compact = [{ name: 'cleanup.policy', value: 'compact' }];
   await admin.createTopics({
+    // kafkajs's own wait fails at a broker that has not heard of the topics yet.
+    waitForLeaders: false,
     topics: [
       { topic: topics.data, numPartitions: partitions, configEntries: compact },
       { topic: topics.other, numPartitions: 2, configEntries: compact },
@@ -36,6 +39,7 @@ export async function createTopics(admin: Admin, partitions = 3): Promise<TestTo
       { topic: topics.deadLetters, numPartitions: 1 },
     ],
   });
+  await eventually(() => admin.fetchTopicMetadata({ topics: Object.values(topics) }));
   return topics;
 }
 
