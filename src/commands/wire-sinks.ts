@@ -4,7 +4,7 @@ import { needed, type Settings } from '../config/settings';
 import type { Logger } from '../core/ports/log';
 import type { Outcome, Sink } from '../core/ports/sink';
 import type { Database } from '../core/ports/sql';
-import type { SinkObservers, SinkStats } from '../core/stats';
+import { partitionStats, type SinkObservers, type SinkStats } from '../core/stats';
 import { createGroupConsumer } from '../kafka/consumer';
 import { createAccountsSink, createContactsSink } from '../messaging/apply';
 import { readCatalog } from '../messaging/catalog';
@@ -45,6 +45,9 @@ export function sinkLife(
         groupId: config.consumerGroup,
         topics: config.topics,
         concurrency: CONCURRENCY,
+        // Fences leave markers that no batch shows: without them the lag of an idle partition would never be 0.
+        onCommitted: (topic, partition, offset, highWatermark) =>
+          Object.assign(partitionStats(stats, topic, partition), { offset, highWatermark }),
       });
       const decode = (_topic: string, records: Parameters<ChangeDecoder['decode']>[0]) => decoder.decode(records);
       const options = { maxRecords: config.batchMaxRecords };
