@@ -55,6 +55,8 @@ const CONFIRM_MS = 1000;
 const INSPECT_MS = 5000;
 /** Sooner than half of Kafka's producer.id.expiration.ms (1 day): the fence wears off on idle partitions. */
 const RENEW_FENCE_MS = 3_600_000;
+/** SQLSTATEs admin_shutdown and cannot_connect_now. */
+const SHUTTING_DOWN = new Set(['57P01', '57P03']);
 /** A clean stop waits this long for what is in flight; what is not acknowledged by then comes again. */
 const DRAIN_MS = 5000;
 
@@ -255,9 +257,10 @@ class Session {
       try {
         await this.ports.inspect();
       } catch (error) {
-        // Away for a moment is the stream's to notice; only what needs hands ends this life.
+        // Away for a moment is the stream's to notice. What needs hands ends this life, and so does a server that shuts down:
+        // it waits for us, and while we do not read only a refused look tells.
         const trouble = toCdcError(error);
-        if (trouble.retry === 'manual') this.fail(trouble);
+        if (trouble.retry === 'manual' || SHUTTING_DOWN.has(trouble.sqlState ?? '')) this.fail(trouble);
       }
       inspecting = false;
     };
