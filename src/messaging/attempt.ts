@@ -24,8 +24,8 @@ export interface Tools {
   readonly rules: Rules;
 }
 
-export const createTools = (catalog: MessagingCatalog, rules: Rules): Tools => ({
-  loader: createLoader(catalog),
+export const createTools = (catalog: MessagingCatalog, rules: Rules, emailIndex: boolean): Tools => ({
+  loader: createLoader(catalog, emailIndex),
   accounts: accountStatements(catalog),
   contacts: contactStatements(catalog),
   rules,

@@ -1,4 +1,4 @@
-import { regionOf, whatsappVariant } from '../normalize/phone';
+import { type Region, regionOf, whatsappVariant } from '../normalize/phone';
 import type { HeldKind } from './directory';
 import { nextFact, placedFact } from './fact';
 import type { Item } from './item';
@@ -49,34 +49,42 @@ export function rootsOf(world: World, items: readonly Item[], rules: Rules): Roo
   const searches: Search[] = [];
   const links = new Set<string>();
   const drafts = new Map<string, OrderFact>();
-  const regions = new Map<string, Set<ReturnType<typeof regionOf>>>();
+  /** By tenant, those it takes in this batch. */
+  const regions = new Map<string, Set<Region>>();
   for (const item of items) {
     if (item.kind === 'tenant') {
-      const zone = item.change.row?.timezone;
-      const known = regions.get(item.change.tenantId) ?? new Set();
-      regions.set(item.change.tenantId, known.add(regionOf(zone ?? null)));
-      continue;
-    }
-    const orderId = item.kind === 'place' ? item.orderId : item.change.orderId;
-    const stored = drafts.get(orderId) ?? world.fact(orderId);
-    if (stored?.contactId) links.add(stored.contactId);
-    if (item.kind === 'order') {
-      if (stored && item.change.version <= stored.version) continue;
-      const home = item.change.tenantId === null ? null : homeOf(world, item.change.tenantId);
+      const { tenantId, row } = item.change;
+      regions.set(tenantId, (regions.get(tenantId) ?? new Set()).add(regionOf(row?.timezone ?? null)));
+    } else if (item.kind === 'place') {
+      const parked = world.fact(item.orderId);
+      if (parked?.contactId) links.add(parked.contactId);
+      if (parked) searches.push(...searchesToPlace(world, parked, item.tenantId, regions.get(item.tenantId), rules));
+    } else {
+      const { orderId, tenantId, version, row } = item.change;
+      const stored = drafts.get(orderId) ?? world.fact(orderId);
+      if (stored && version <= stored.version) continue;
+      if (stored?.contactId) links.add(stored.contactId);
+      const home = row && tenantId !== null ? homeOf(world, tenantId) : null;
       const draft = nextFact(stored, item.change, home, rules);
       drafts.set(orderId, draft);
-      if (home && !draft.deleted) searches.push(searchOf(home.accountId, draft));
-    } else if (stored) {
-      // Its tenant may change in this very batch: the account may be one that is not made yet, the region any of several.
-      const accountId = world.account(item.tenantId)?.id;
-      if (accountId === undefined) continue;
-      const zone = world.tenant(item.tenantId)?.timezone ?? null;
-      for (const region of new Set([regionOf(zone), ...(regions.get(item.tenantId) ?? [])])) {
-        searches.push(searchOf(accountId, placedFact(stored, { accountId, region }, rules)));
-      }
+      if (home) searches.push(searchOf(home.accountId, draft));
     }
   }
   return { searches, links };
+}
+
+/** Its tenant may change in this very batch: the account may be one that is not made yet, the region any of several. */
+function searchesToPlace(
+  world: World,
+  parked: OrderFact,
+  tenantId: string,
+  coming: Iterable<Region> | undefined,
+  rules: Rules,
+): Search[] {
+  const accountId = world.account(tenantId)?.id;
+  if (accountId === undefined) return [];
+  const regions = new Set([regionOf(world.tenant(tenantId)?.timezone ?? null), ...(coming ?? [])]);
+  return Array.from(regions, (region) => searchOf(accountId, placedFact(parked, { accountId, region }, rules)));
 }
 
 const searchOf = (accountId: string, { customerId, phone, email }: Keys): Search => ({

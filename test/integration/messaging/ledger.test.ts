@@ -5,6 +5,8 @@ import { createSeedDatabase, withClient } from '../../support/databases';
 import { Shop } from '../../support/shop';
 import { openSinks } from '../../support/sinks';
 
+jest.setTimeout(60_000);
+
 const ledger = (suffix: string) =>
   readFile(join(__dirname, `../../../schemas/sql/ledger/001_ledger${suffix}.sql`), 'utf8');
 

@@ -1,6 +1,10 @@
 import type { ChangeEvent } from '../../../src/core/change';
+import { readCatalog } from '../../../src/messaging/catalog';
+import { hasEmailIndex } from '../../../src/messaging/load';
 import { Shop } from '../../support/shop';
 import { fingerprint, openSinks, type SinkWorld } from '../../support/sinks';
+
+jest.setTimeout(60_000);
 
 const p = '987654321';
 const P = '+51987654321';
@@ -178,6 +182,26 @@ describe.each(['seed', 'repo'] as const)('the sink on PostgreSQL, profile %s', (
     ]);
     expect(JSON.stringify(outcomes, (_, v) => (typeof v === 'bigint' ? String(v) : v))).not.toMatch(/g\.com|98765/);
   });
+});
+
+test.each([
+  ['without an index on lower(email)', '', false],
+  ['with one', 'CREATE INDEX ON contacts (lower(email), account_id);', true],
+  ['with one that leads elsewhere', 'CREATE INDEX ON contacts (lower(name), account_id);', false],
+])('finds e-mails in any case, %s', async (_, index, found) => {
+  const world = await openSinks('repo', index);
+  try {
+    expect(await hasEmailIndex(world.database, await readCatalog(world.database, world.schema))).toBe(found);
+    const t = new Shop(world);
+    await t.tenants(t.tenantEvent(1), t.tenantEvent(2));
+    const id = await t.appContact({ name: 'Ana', email: 'Ana@G.com' });
+    const elsewhere = await t.appContact({ name: 'Ana', email: 'ANA@g.com' }, 2);
+    await t.orders(t.orderEvent(1, { email: 'ana@g.com' }), t.orderEvent(2, { email: 'ANA@G.com' }));
+    expect(await t.contacts(1)).toMatchObject([{ id, email: 'Ana@G.com', attributes: { total_orders: 2 } }]);
+    expect(await t.contacts(2)).toMatchObject([{ id: elsewhere, attributes: {} }]);
+  } finally {
+    await world.close();
+  }
 });
 
 describe('two processes', () => {

@@ -1,6 +1,8 @@
 import { Shop } from '../../support/shop';
 import { openSinks, type SinkWorld } from '../../support/sinks';
 
+jest.setTimeout(60_000);
+
 /**
  * Identity, through the real sink. Profile repo has integer ids and no phone, customer id or count on its orders: vectors about
  * those (`columns`) run there too, as an installation whose orders had the columns; those of e-mail alone as it is.

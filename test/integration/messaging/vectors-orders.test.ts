@@ -7,6 +7,8 @@ import { EPOCH_US, RULES } from '../../support/events';
 import { Shop } from '../../support/shop';
 import { fingerprint, openSinks, type SinkWorld, untilSinkWaits } from '../../support/sinks';
 
+jest.setTimeout(60_000);
+
 const p = '987654321';
 const P = '+51987654321';
 const q = '912345678';
