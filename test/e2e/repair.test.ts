@@ -161,6 +161,26 @@ describe('a slot that is not the one captured through', () => {
     await expectTopicIsTable(pipeline, 'orders');
   });
 
+  it('is noticed while running, within 10 s', async () => {
+    const service = await pipeline.start(pipeline.connectors.source).ready();
+    await pipeline.source((client) =>
+      eventually(
+        async () => {
+          await client.query('SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots WHERE slot_name = $1', [
+            pipeline.name,
+          ]);
+          return client.query('SELECT pg_drop_replication_slot($1)', [pipeline.name]);
+        },
+        { intervalMs: 5 },
+      ),
+    );
+    await service.notReady('CDC-210', 10_000);
+    expect((await pipeline.cli('repair', 'slot', '--yes')).code).toBe(0);
+    await service.ready();
+    await pipeline.captured();
+    await expectTopicIsTable(pipeline, 'orders');
+  });
+
   it('is recognised when the source is another cluster', async () => {
     await rewriteState(pipeline, 'source', (source) => ({ ...source, systemId: '42' }));
     const service = pipeline.start(pipeline.connectors.source);

@@ -24,10 +24,11 @@ test('the version is that of package.json', () => {
 test('--help lists the commands and exit codes', () => {
   const { status, stdout, stderr } = ventiaCdc('--help');
   expect([status, stderr]).toEqual([0, '']);
-  for (const word of ['run', 'setup', 'dev', '0 done, 1 failed, 2 usage, 3 findings']) expect(stdout).toContain(word);
+  for (const word of ['run', 'setup', 'slot', 'repair', 'dev', '0 done, 1 failed, 2 usage, 3 findings'])
+    expect(stdout).toContain(word);
 });
 
-test.each(['run', 'setup', 'dev'])('%s --help has an example', (command) => {
+test.each(['run', 'setup', 'slot', 'repair', 'dev'])('%s --help has an example', (command) => {
   const { status, stdout } = ventiaCdc(command, '--help');
   expect(status).toBe(0);
   expect(stdout).toMatch(new RegExp(`Example:\\n {2}ventia-cdc ${command}`));
@@ -43,6 +44,12 @@ test.each([
   [['rnu'], "unknown command 'rnu' (Did you mean run?)", 'ventia-cdc --help'],
   [['setup', '--dry-rum'], "unknown option '--dry-rum' (Did you mean --dry-run?)", 'ventia-cdc setup --help'],
   [['dev', 'now'], "too many arguments for 'dev'. Expected 0 arguments but got 1.", 'ventia-cdc dev --help'],
+  [
+    ['slot', 'create'],
+    "command-argument value 'create' is invalid for argument 'action'. Allowed choices are drop.",
+    'ventia-cdc slot --help',
+  ],
+  [['repair'], "missing required argument 'what'", 'ventia-cdc repair --help'],
   [
     ['dev', '--rate', '0'],
     "option '--rate <n>' argument '0' is invalid. Expected an integer from 1 to 10000.",

@@ -74,7 +74,9 @@ export const fakeEncoder: RowEncoder = {
   writeTruncateKey: (slab) => put(slab, '0'),
   writeValue: (slab, op, before, after, stamp, seq) => {
     const position = { lsn: Number(stamp.commitLsn), seq, epoch: Number(stamp.epoch) };
-    put(slab, JSON.stringify({ op, ...position, version: Number((after ?? before) && textOf((after ?? before)!, 2)) }));
+    const tuple = after ?? before;
+    const values = tuple && { tenant: textOf(tuple, 1), version: Number(textOf(tuple, 2)) };
+    put(slab, JSON.stringify({ op, ...position, snapshot: stamp.snapshot, ...values }));
   },
   partition: (tuple, partitions) => Number(textOf(tuple, 1)) % partitions,
   moved: (before, after) => textOf(before, 1) !== textOf(after, 1) || textOf(before, 0) !== textOf(after, 0),

@@ -1,0 +1,29 @@
+import { OpenKeys } from '../../../src/core/open-keys';
+
+const record = (id: string | null, tenant: string | null, epoch: bigint) => ({ id, tenant, epoch });
+
+function openAfter(...records: ReturnType<typeof record>[]): string[] {
+  const keys = new OpenKeys(3n);
+  for (const each of records) keys.apply(each);
+  return keys.take(10).map(({ id, tenant }) => `${id} of ${tenant}`);
+}
+
+describe('keys that the topic has and the load has not met', () => {
+  it.each([
+    ['a row of an older epoch', [record('a', 'x', 1n)], ['a of x']],
+    ['its newest tenant', [record('a', 'x', 1n), record('a', 'y', 2n)], ['a of y']],
+    ['not one that was loaded', [record('a', 'x', 2n), record('a', 'x', 3n)], []],
+    ['not one that was deleted', [record('a', 'x', 2n), record('a', null, 2n)], []],
+    ['one that was deleted and came back', [record('a', null, 1n), record('a', 'x', 2n)], ['a of x']],
+    ['none from before a truncate', [record('a', 'x', 2n), record(null, null, 2n), record('b', 'x', 2n)], ['b of x']],
+  ])('%s', (_, records, open) => {
+    expect(openAfter(...records)).toEqual(open);
+  });
+
+  it('are taken out a few at a time', () => {
+    const keys = new OpenKeys(2n);
+    for (const id of ['a', 'b', 'c']) keys.apply(record(id, 'x', 1n));
+    expect(keys.take(2).map(({ id }) => id)).toEqual(['a', 'b']);
+    expect(keys.size).toBe(1);
+  });
+});
