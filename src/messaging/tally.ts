@@ -73,7 +73,6 @@ function describe(step: NonNullable<Step>): string {
   return DECIDED[step.decision.how](step.decision);
 }
 
-/** Words of docs/contacts.md. */
 const DECIDED: Record<Decision['how'], (decision: Decision) => string> = {
   stay: () => 'contact unchanged',
   found: (decision) => (decision.how === 'found' ? `linked by ${decision.by}` : ''),

@@ -62,7 +62,7 @@ function settle(world: World, fact: OrderFact, stored: OrderFact | null, home: H
       break;
     case 'found':
       link(world, fact, decision.contactId, rules);
-      if (decision.rule === 7) relinkOthers(world, fact.contactId!, decision.contactId, home, rules);
+      if (decision.insteadOf !== null) relinkOthers(world, decision.insteadOf, decision.contactId, home, rules);
       break;
     case 'rename':
       link(world, fact, decision.contactId, rules);

@@ -5,18 +5,19 @@ import type { Contact, Keys, OrderFact } from './values';
 import type { World } from './world';
 
 /**
- * Which contact an order belongs to, and why; `rule` numbers the rules of docs/identity.md.
+ * Which contact an order belongs to, and why; `rule` is the number in docs/domain.md, "Orders: who is it?".
  * - `stay`: linked, and no key changed to another value: neither an agent's edit nor a redaction re-routes an order
- * - `found`: a key leads to a contact; `by` says which, `through` whether the contact's column or an alias has it
+ * - `found`: `by` says which key leads to the contact, `through` whether its column or an alias has it, `insteadOf` the contact
+ *   that the order was linked to and an agent removed
  * - `rename`: the only live order of a contact we made, whose key was corrected
  * - `create`, `none`: nobody known; a contact needs a phone or an e-mail
- * - `gone`: its contact was deleted or merged by an agent, and nobody else is found: nothing is resurrected
+ * - `gone`: its contact was removed, and nobody else is found: nothing is resurrected
  */
 export type Decision =
   | { readonly rule: 1; readonly how: 'stay'; readonly contactId: string }
-  | ({ readonly rule: 3 | 7; readonly how: 'found' } & Found)
-  | { readonly rule: 4; readonly how: 'rename'; readonly contactId: string }
-  | { readonly rule: 5; readonly how: 'create' | 'none' }
+  | ({ readonly rule: 2 | 3 | 4; readonly how: 'found'; readonly insteadOf: string | null } & Found)
+  | { readonly rule: 5; readonly how: 'rename'; readonly contactId: string }
+  | { readonly rule: 6; readonly how: 'create' | 'none' }
   | { readonly rule: 7; readonly how: 'gone'; readonly contactId: string };
 
 export interface Found {
@@ -25,22 +26,23 @@ export interface Found {
   readonly contactId: string;
 }
 
+const RULE = { customer_id: 2, phone: 3, email: 4 } as const;
+
 /** Decides for `fact`, whose link is still the one of `stored`, the order's former version. Reads only. */
 export function resolve(world: World, fact: OrderFact, stored: OrderFact | null, home: Home, rules: Rules): Decision {
   const linked = fact.contactId === null ? null : contactIn(world, home, fact.contactId);
   if (linked && stored && keysKept(stored, fact)) return { rule: 1, how: 'stay', contactId: linked.id };
+  const gone = linked ? null : fact.contactId;
   const found = find(world, fact, home, rules);
-  if (fact.contactId !== null && !linked) {
-    return found ? { rule: 7, how: 'found', ...found } : { rule: 7, how: 'gone', contactId: fact.contactId };
-  }
-  if (found) return { rule: 3, how: 'found', ...found };
+  if (found) return { rule: RULE[found.by], how: 'found', ...found, insteadOf: gone };
+  if (gone !== null) return { rule: 7, how: 'gone', contactId: gone };
   if (linked?.ours && isOnlyLiveOrder(world, linked.id, fact.orderId)) {
-    return { rule: 4, how: 'rename', contactId: linked.id };
+    return { rule: 5, how: 'rename', contactId: linked.id };
   }
-  return { rule: 5, how: fact.phone !== null || fact.email !== null ? 'create' : 'none' };
+  return { rule: 6, how: fact.phone !== null || fact.email !== null ? 'create' : 'none' };
 }
 
-/** Rules 2 and 3: customer id, then phone, then e-mail; what a contact holds now beats what it was known by. */
+/** Customer id, then phone, then e-mail; what a contact holds now beats what it was known by. */
 export function find(world: World, keys: Keys, home: Home, rules: Rules): Found | null {
   const { accountId } = home;
   const { customerId, phone, email } = keys;

@@ -161,7 +161,7 @@ describe('aliases', () => {
     t.step(1, { phone: p, email: 'b@g.pe' });
     expect([...t.store.aliases.keys()].map((key) => key.split(' ').slice(1).join(' '))).toEqual([`phone ${P}`]);
     t.edit(b, { email: null });
-    expect(t.decide(2, { email: 'b@g.pe' })).toEqual({ rule: 5, how: 'create' });
+    expect(t.decide(2, { email: 'b@g.pe' })).toEqual({ rule: 6, how: 'create' });
   });
 
   test('so does a phone', () => {
@@ -169,7 +169,7 @@ describe('aliases', () => {
     const b = t.app({ phone: Q });
     t.step(2, { cid: '7', phone: q });
     t.store.remove(b);
-    expect(t.decide(3, { phone: q })).toEqual({ rule: 5, how: 'create' });
+    expect(t.decide(3, { phone: q })).toEqual({ rule: 6, how: 'create' });
   });
 
   test('the newest link of a key wins', () => {

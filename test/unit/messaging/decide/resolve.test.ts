@@ -10,7 +10,7 @@ beforeEach(() => {
   t = new PureShop();
 });
 
-describe('rule 1: a linked order stays', () => {
+describe('a linked order stays', () => {
   test('when no key changed, or only became NULL', () => {
     t.step(1, { phone: p, email: 'a@g.pe', cid: '7' });
     const { id } = t.contactOf(1);
@@ -27,7 +27,12 @@ describe('rule 1: a linked order stays', () => {
   test('not when a value came back after a redaction', () => {
     t.step(1, { phone: p, email: 'a@g.pe' });
     t.step(1, { phone: p });
-    expect(t.decide(1, { phone: p, email: 'a@g.pe' })).toMatchObject({ rule: 3, by: 'phone', through: 'column' });
+    expect(t.decide(1, { phone: p, email: 'a@g.pe' })).toMatchObject({
+      rule: 3,
+      how: 'found',
+      by: 'phone',
+      through: 'column',
+    });
   });
 
   test.each([
@@ -37,7 +42,7 @@ describe('rule 1: a linked order stays', () => {
   ])('not when its %s became another', (_, changed, other) => {
     t.step(1, { phone: p, email: 'a@g.pe', cid: '7' });
     t.step(2, other);
-    expect(t.decide(1, changed)).toMatchObject({ rule: 3, how: 'found' });
+    expect(t.decide(1, changed)).toMatchObject({ how: 'found', insteadOf: null });
   });
 
   test('nor does an agent re-route it', () => {
@@ -50,7 +55,7 @@ describe('rule 1: a linked order stays', () => {
   });
 });
 
-describe('rules 2 and 3: customer id, phone, e-mail', () => {
+describe('customer id, phone, e-mail', () => {
   test('the customer id outranks the phone, the phone the e-mail', () => {
     t.step(1, { phone: p, cid: '7' });
     t.step(2, { phone: q });
@@ -74,7 +79,7 @@ describe('rules 2 and 3: customer id, phone, e-mail', () => {
   test('an alias whose contact is gone finds nobody', () => {
     t.step(1, { phone: p });
     t.store.remove(t.contactOf(1).id);
-    expect(t.decide(2, { phone: p })).toEqual({ rule: 5, how: 'create' });
+    expect(t.decide(2, { phone: p })).toEqual({ rule: 6, how: 'create' });
   });
 
   test('a WhatsApp contact under its variant of the number', () => {
@@ -104,14 +109,14 @@ describe('rules 2 and 3: customer id, phone, e-mail', () => {
   ])('an e-mail leads an order with a phone to a contact with %s: %s', (_, fields, found) => {
     const id = t.app({ email: 'fam@g.pe', ...fields });
     expect(t.decide(1, { phone: p, email: 'fam@g.pe' })).toMatchObject(
-      found ? { rule: 3, by: 'email', contactId: id } : { rule: 5, how: 'create' },
+      found ? { rule: 4, how: 'found', by: 'email', contactId: id } : { rule: 6, how: 'create' },
     );
   });
 
   test('nor to one that was known by another phone', () => {
     t.step(1, { phone: q, email: 'fam@g.pe' });
     t.edit(t.contactOf(1).id, { phone: null });
-    expect(t.decide(2, { phone: p, email: 'fam@g.pe' })).toEqual({ rule: 5, how: 'create' });
+    expect(t.decide(2, { phone: p, email: 'fam@g.pe' })).toEqual({ rule: 6, how: 'create' });
     expect(t.decide(3, { email: 'fam@g.pe' })).toMatchObject({ by: 'email', contactId: t.contactOf(1).id });
   });
 });
@@ -125,11 +130,11 @@ test('a phone alias that moves to another contact is forgotten by the first, wit
   expect(t.contactOf(4)).toMatchObject({ id: t.contactOf(1).id, phone: Q });
 });
 
-describe('rule 4: a correction renames in place', () => {
+describe('a correction renames in place', () => {
   test('the only live order of a contact we made', () => {
     t.step(1, { email: 'ana@gmial.com' });
     const { id } = t.contactOf(1);
-    expect(t.decide(1, { email: 'ana@gmail.com' })).toEqual({ rule: 4, how: 'rename', contactId: id });
+    expect(t.decide(1, { email: 'ana@gmail.com' })).toEqual({ rule: 5, how: 'rename', contactId: id });
     expect(t.contacts).toMatchObject([{ id, email: 'ana@gmail.com' }]);
     // The former address still finds it.
     expect(t.decide(2, { email: 'ana@gmial.com' })).toMatchObject({ through: 'alias', contactId: id });
@@ -139,35 +144,35 @@ describe('rule 4: a correction renames in place', () => {
     t.step(1, { email: 'a@g.pe' });
     t.step(2, { email: 'a@g.pe' });
     t.step(2, null);
-    expect(t.decide(1, { email: 'b@g.pe' })).toMatchObject({ rule: 4 });
+    expect(t.decide(1, { email: 'b@g.pe' })).toMatchObject({ how: 'rename' });
   });
 
   test('not with other orders, nor for a contact of the application', () => {
     t.step(1, { email: 'a@g.pe' });
     t.step(2, { email: 'a@g.pe' });
-    expect(t.decide(1, { email: 'b@g.pe' })).toEqual({ rule: 5, how: 'create' });
+    expect(t.decide(1, { email: 'b@g.pe' })).toEqual({ rule: 6, how: 'create' });
     expect(t.contactOf(2)).toMatchObject({ email: 'a@g.pe', totalOrders: 1 });
     t.app({ email: 'c@g.pe' });
     t.step(3, { email: 'c@g.pe' });
-    expect(t.decide(3, { email: 'd@g.pe' })).toEqual({ rule: 5, how: 'create' });
+    expect(t.decide(3, { email: 'd@g.pe' })).toEqual({ rule: 6, how: 'create' });
   });
 });
 
-test('rule 5: an order with only a customer id makes nobody and leaves no alias', () => {
-  expect(t.decide(1, { cid: '7' })).toEqual({ rule: 5, how: 'none' });
+test('an order with only a customer id makes nobody and leaves no alias', () => {
+  expect(t.decide(1, { cid: '7' })).toEqual({ rule: 6, how: 'none' });
   expect([t.contacts, [...t.store.aliases]]).toEqual([[], []]);
-  expect(t.decide(1, { cid: '7', email: 'a@g.pe' })).toEqual({ rule: 5, how: 'create' });
+  expect(t.decide(1, { cid: '7', email: 'a@g.pe' })).toEqual({ rule: 6, how: 'create' });
 });
 
-test('rule 5: an order that lost its keys for others that find nobody is taken from its contact', () => {
+test('an order that lost its keys for others that find nobody is taken from its contact', () => {
   t.step(1, { email: 'a@g.pe' });
   t.step(2, { email: 'a@g.pe' });
   const { id } = t.contactOf(1);
-  expect(t.decide(1, { cid: '9' })).toEqual({ rule: 5, how: 'none' });
+  expect(t.decide(1, { cid: '9' })).toEqual({ rule: 6, how: 'none' });
   expect(t.contact(id).totalOrders).toBe(1);
 });
 
-describe('rule 7: a contact that an agent removed', () => {
+describe('a contact that an agent removed', () => {
   test('is not made again for its orders, whatever changes in them', () => {
     t.step(1, { phone: p });
     const { id } = t.contactOf(1);
@@ -188,10 +193,10 @@ describe('rule 7: a contact that an agent removed', () => {
     t.store.remove(gone);
     const heir = t.app({ name: 'Fusionada', phone: P });
     expect(t.decide(1, { phone: p, email: 'a@g.pe', status: 'Enviado', createdAt: 5 })).toMatchObject({
-      rule: 7,
+      rule: 3,
       how: 'found',
-      by: 'phone',
       contactId: heir,
+      insteadOf: gone,
     });
     // 4 has only the e-mail, which the heir got from 1 by then; the deleted 2 follows by its phone.
     expect([1, 2, 3, 4].map((n) => t.store.facts.get(String(n))!.contactId)).toEqual([heir, heir, heir, heir]);
@@ -216,7 +221,7 @@ describe('rule 7: a contact that an agent removed', () => {
     const second = t.contactOf(3).id;
     t.store.remove(second);
     const home = t.app({ email: 'a@g.pe', phone: '+573009999999' });
-    expect(t.decide(3, { email: 'a@g.pe', status: 'Enviado' })).toMatchObject({ rule: 7, contactId: home });
+    expect(t.decide(3, { email: 'a@g.pe', status: 'Enviado' })).toMatchObject({ contactId: home, insteadOf: second });
     expect(t.store.facts.get('4')!.contactId).toBe(second);
   });
 
@@ -228,11 +233,11 @@ describe('rule 7: a contact that an agent removed', () => {
     t.store.remove(gone);
     const [byPhone, byEmail] = [t.app({ phone: P }), t.app({ email: 'a@g.pe' })];
     expect(t.decide(1, { phone: p, email: 'a@g.pe', status: 'Enviado' })).toMatchObject({
-      rule: 7,
       contactId: byPhone,
+      insteadOf: gone,
     });
     expect(t.store.facts.get('2')!.contactId).toBe(gone);
-    expect(t.decide(2, { email: 'a@g.pe' })).toMatchObject({ rule: 7, contactId: byEmail });
+    expect(t.decide(2, { email: 'a@g.pe' })).toMatchObject({ contactId: byEmail, insteadOf: gone });
   });
 });
 
@@ -254,7 +259,7 @@ describe('an order that moves to another tenant', () => {
   test('leaves a vanished contact behind', () => {
     t.step(1, { phone: p });
     t.store.remove(t.contactOf(1).id);
-    expect(t.decide(1, { phone: p, tenant: 2 })).toEqual({ rule: 5, how: 'create' });
+    expect(t.decide(1, { phone: p, tenant: 2 })).toEqual({ rule: 6, how: 'create' });
   });
 
   test('waits when the other is unknown, and its contact forgets it', () => {
