@@ -55,7 +55,7 @@ export async function attempt(
       return tally;
     } catch (error) {
       failure = belongsToData(error);
-      await sql.execute('ROLLBACK TO SAVEPOINT attempt');
+      await sql.execute('ROLLBACK TO SAVEPOINT attempt; RELEASE SAVEPOINT attempt');
       if (!isRace(error)) break;
     }
   }

@@ -39,11 +39,11 @@ function insert(sql: Sql, values: readonly unknown[]): Promise<number> {
   );
 }
 
-/** Messages of CdcErrors hold no value of the row. */
+/** Messages of CdcErrors hold no value of the row; of what is none only the name is known not to. */
 const cause = (error: CdcError) => [
   error.kind === 'record_malformed' ? error.code : ERRORS.poison_order.code,
   error.sqlState ?? null,
-  error.message,
+  error.kind === 'internal' ? `unexpected ${error.cause instanceof Error ? error.cause.name : 'error'}` : error.message,
 ];
 
 /** As JSON: integers beyond JavaScript's are text, and so are bytes; PostgreSQL takes no NUL. */

@@ -1,7 +1,6 @@
 import type { ChangeEvent } from '../core/change';
 import type { ApplyResult, Outcome } from '../core/ports/sink';
 import type { Step } from './decide/item';
-import type { Decision } from './decide/resolve';
 import { canonicalId } from './decide/values';
 import type { Work } from './work';
 
@@ -17,22 +16,29 @@ export class Tally {
   created = 0;
   updated = 0;
   deadLetters = 0;
+  incomplete = 0;
   writes = 0;
   private readonly conflicts: Record<string, number> = {};
   private outcomes: Outcome[] = [];
 
   step({ item, event }: Work, step: Step): void {
     if (step === null) return;
-    const stale = step.what === 'stale';
-    if (item.kind === 'place') this.placed++;
-    else if (event?.op !== 't') stale ? this.stale++ : this.applied++;
     if (step.what === 'parked') this.parked++;
-    if (event && event.op !== 't') this.outcome(event, describe(step));
+    if ('incomplete' in step && step.incomplete) this.incomplete++;
+    if (item.kind === 'place') {
+      this.placed++;
+      return;
+    }
+    if (!event || event.op === 't') return;
+    if (step.what === 'stale') this.stale++;
+    else this.applied++;
+    this.outcome(event, describe(step));
   }
 
   /** A truncate counts once, however many rows it takes. */
   truncate(event: ChangeEvent, rows: number): void {
-    rows > 0 ? this.applied++ : this.stale++;
+    if (rows === 0) this.stale++;
+    else this.applied++;
     this.outcome(event, `${rows} rows deleted`);
   }
 
@@ -54,6 +60,7 @@ export class Tally {
     this.created += other.created;
     this.updated += other.updated;
     this.deadLetters += other.deadLetters;
+    this.incomplete += other.incomplete;
     this.writes += other.writes;
     for (const [reason, count] of Object.entries(other.conflicts)) {
       this.conflicts[reason] = (this.conflicts[reason] ?? 0) + count;
@@ -62,22 +69,27 @@ export class Tally {
   }
 
   result(): ApplyResult {
-    const { applied, stale, parked, placed, created, updated, deadLetters, writes, conflicts } = this;
+    const { applied, stale, parked, placed, created, updated, deadLetters, incomplete, writes, conflicts } = this;
     const outcomes = this.outcomes.slice(-OUTCOMES);
-    return { applied, stale, parked, placed, created, updated, deadLetters, writes, conflicts, outcomes };
+    return { applied, stale, parked, placed, created, updated, deadLetters, incomplete, writes, conflicts, outcomes };
   }
 }
 
 function describe(step: NonNullable<Step>): string {
   if (step.what !== 'linked') return step.what;
-  return DECIDED[step.decision.how](step.decision);
+  const { decision } = step;
+  switch (decision.how) {
+    case 'stay':
+      return 'contact unchanged';
+    case 'found':
+      return `linked by ${decision.by}`;
+    case 'rename':
+      return 'contact corrected';
+    case 'create':
+      return 'contact created';
+    case 'none':
+      return 'nobody to link';
+    case 'gone':
+      return 'contact was removed';
+  }
 }
-
-const DECIDED: Record<Decision['how'], (decision: Decision) => string> = {
-  stay: () => 'contact unchanged',
-  found: (decision) => (decision.how === 'found' ? `linked by ${decision.by}` : ''),
-  rename: () => 'contact corrected',
-  create: () => 'contact created',
-  none: () => 'nobody to link',
-  gone: () => 'contact was removed',
-};

@@ -42,6 +42,7 @@ interface Inserted {
 }
 
 interface Change {
+  /** As it was decided about; the row must still be so. */
   readonly was: Account;
   readonly now: Account;
 }
@@ -79,11 +80,19 @@ function update({ tables, types, has }: MessagingCatalog): Rows<Change> {
     column('was_name', 'text', ({ was }) => was.name),
     column('name', 'text', ({ now }) => now.name),
   ];
-  const status = has['accounts.status'] ? 'status = u.status, ' : '';
-  if (status) columns.push(column('status', 'integer', ({ now }) => now.status));
+  let assignment = '';
+  let unchanged = 'a.name = u.was_name';
+  if (has['accounts.status']) {
+    columns.push(
+      column('was_status', 'integer', ({ was }) => was.status),
+      column('status', 'integer', ({ now }) => now.status),
+    );
+    assignment = 'status = u.status, ';
+    unchanged += ' AND coalesce(a.status, 0) = u.was_status';
+  }
   const text = `
-    UPDATE ${tables.accounts} a SET name = u.name, ${status}updated_at = ${NOW}
-    FROM ${unnest(columns)} WHERE a.id = u.id AND a.name = u.was_name`;
+    UPDATE ${tables.accounts} a SET name = u.name, ${assignment}updated_at = ${NOW}
+    FROM ${unnest(columns)} WHERE a.id = u.id AND ${unchanged}`;
   return { text, columns };
 }
 

@@ -28,6 +28,8 @@ export interface ApplyResult {
   readonly created: number;
   readonly updated: number;
   readonly deadLetters: number;
+  /** Changes of which PostgreSQL did not send a large value while none was stored: NULL until the next change tells it. */
+  readonly incomplete?: number;
   readonly conflicts: Readonly<Record<string, number>>;
   /** Rows changed in messaging and in the ledger, checkpoints excepted. */
   readonly writes: number;

@@ -79,6 +79,15 @@ function orderRow(read: Columns, orderId: string, rules: Rules): OrderRow {
   };
 }
 
+/** True when a large value was not sent. */
+export const lacksValues = (row: OrderRow): boolean =>
+  row.rawPhone === undefined ||
+  row.email === undefined ||
+  row.name === undefined ||
+  row.customerId === undefined ||
+  row.status === undefined ||
+  row.okey === undefined;
+
 function okeyOf(read: Columns, id: string): string | undefined {
   const shopifyOrderId = read.text('shopify_order_id');
   const shopifyDraftOrderId = read.text('shopify_draft_order_id');

@@ -1,5 +1,5 @@
 import { regionOf } from '../normalize/phone';
-import type { OrderChange } from './change';
+import { lacksValues, type OrderChange } from './change';
 import { type Home, nextFact, placedFact } from './fact';
 import { createContact, link, relinkOthers, unlink } from './link';
 import { recompute } from './project';
@@ -8,10 +8,11 @@ import type { Rules } from './rules';
 import type { OrderFact } from './values';
 import type { World } from './world';
 
-/** What became of a change of an order. */
+/** What became of a change of an order. `incomplete`: a value was not sent, and none was stored. */
 export type OrderStep =
-  | { readonly what: 'stale' | 'parked' | 'deleted' }
-  | { readonly what: 'linked'; readonly decision: Decision };
+  | { readonly what: 'stale' | 'deleted' }
+  | { readonly what: 'parked'; readonly incomplete: boolean }
+  | { readonly what: 'linked'; readonly decision: Decision; readonly incomplete: boolean };
 
 /**
  * Applies one change of an order to the world, as if it were the only one. A new row (c, u, r) is resolved, linked and its
@@ -31,7 +32,9 @@ export function applyOrder(world: World, change: OrderChange, rules: Rules): Ord
   const fact = nextFact(stored, change, home, rules);
   world.setFact(fact);
   if (stored?.contactId && fact.contactId === null) recompute(world, stored.contactId, rules);
-  return home ? settle(world, fact, stored, home, rules) : { what: 'parked' };
+  const incomplete = stored === null && lacksValues(change.row);
+  if (!home) return { what: 'parked', incomplete };
+  return { what: 'linked', decision: settle(world, fact, stored, home, rules), incomplete };
 }
 
 /** Places an order that waited for its tenant; null when it does not wait (any more) or the tenant is still not there. */
@@ -42,7 +45,7 @@ export function placeOrder(world: World, orderId: string, rules: Rules): OrderSt
   if (!home) return null;
   const fact = placedFact(stored, home, rules);
   world.setFact(fact);
-  return settle(world, fact, stored, home, rules);
+  return { what: 'linked', decision: settle(world, fact, stored, home, rules), incomplete: false };
 }
 
 /** Both the tenant and its account must be known, the tenant by more than a DELETE. */
@@ -54,7 +57,7 @@ export function homeOf(world: World, tenantId: string): Home | null {
     : null;
 }
 
-function settle(world: World, fact: OrderFact, stored: OrderFact | null, home: Home, rules: Rules): OrderStep {
+function settle(world: World, fact: OrderFact, stored: OrderFact | null, home: Home, rules: Rules): Decision {
   const decision = resolve(world, fact, stored, home, rules);
   switch (decision.how) {
     case 'stay':
@@ -76,5 +79,5 @@ function settle(world: World, fact: OrderFact, stored: OrderFact | null, home: H
     case 'gone':
       break;
   }
-  return { what: 'linked', decision };
+  return decision;
 }
