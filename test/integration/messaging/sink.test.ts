@@ -2,7 +2,7 @@ import type { ChangeEvent } from '../../../src/core/change';
 import { readCatalog } from '../../../src/messaging/catalog';
 import { hasEmailIndex } from '../../../src/messaging/load';
 import { Shop } from '../../support/shop';
-import { fingerprint, openSinks, type SinkWorld } from '../../support/sinks';
+import { fingerprint, openSinks, type SinkWorld, untilSinkWaits } from '../../support/sinks';
 
 jest.setTimeout(60_000);
 
@@ -181,6 +181,68 @@ describe.each(['seed', 'repo'] as const)('the sink on PostgreSQL, profile %s', (
       'deleted',
     ]);
     expect(JSON.stringify(outcomes, (_, v) => (typeof v === 'bigint' ? String(v) : v))).not.toMatch(/g\.com|98765/);
+  });
+});
+
+describe("trouble with the database is nobody's fault: the batch is refused whole, and comes again", () => {
+  let world: SinkWorld;
+  let t: Shop;
+  beforeAll(async () => {
+    world = await openSinks('repo');
+    await world.rows(
+      `CREATE TABLE trouble (code text);
+       GRANT SELECT ON trouble TO PUBLIC;
+       CREATE FUNCTION trouble() RETURNS trigger LANGUAGE plpgsql AS $$
+       DECLARE found text;
+       BEGIN
+         SELECT code INTO found FROM public.trouble;
+         IF found IS NOT NULL THEN RAISE EXCEPTION 'as asked' USING ERRCODE = found; END IF;
+         RETURN NEW;
+       END $$;
+       CREATE TRIGGER trouble BEFORE INSERT ON contacts FOR EACH ROW EXECUTE FUNCTION trouble()`,
+    );
+  });
+  afterAll(() => world.close());
+  beforeEach(async () => {
+    t = new Shop(world);
+    await t.open();
+  });
+
+  const orders = () => [1, 2, 3].map((n) => t.orderEvent(n, { email: `c${n}@g.com` }));
+
+  async function mended(events: ChangeEvent[]) {
+    expect(await t.contacts()).toEqual([]);
+    expect(await world.rows('SELECT FROM cdc.dead_letter')).toEqual([]);
+    expect(await t.orders(...events)).toMatchObject({ applied: 3, created: 3 });
+  }
+
+  test.each([
+    ['serialization failure', '40001', 'messaging_conflict'],
+    ['deadlock', '40P01', 'messaging_conflict'],
+    ['lock timeout', '55P03', 'messaging_conflict'],
+    ['disk full', '53100', 'messaging_query'],
+    ['right lost', '42501', 'messaging_permission'],
+    ['shutdown', '57P01', 'messaging_unreachable'],
+  ])('%s', async (_, sqlState, kind) => {
+    const events = orders();
+    await world.rows('INSERT INTO trouble VALUES ($1)', [sqlState]);
+    await expect(t.orders(...events)).rejects.toMatchObject({ kind, sqlState });
+    await world.rows('DELETE FROM trouble');
+    await mended(events);
+  });
+
+  test('the connection is cut in the middle', async () => {
+    const events = orders();
+    await world.client.query('BEGIN');
+    await t.appContact({ name: 'De Rails', email: 'c2@g.com' });
+    const applied = t.orders(...events);
+    const refused = expect(applied).rejects.toMatchObject({ kind: 'messaging_unreachable' });
+    await untilSinkWaits(world);
+    await world.rows(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+                      WHERE application_name = 'sink-test' AND datname = current_database()`);
+    await refused;
+    await world.client.query('ROLLBACK');
+    await mended(events);
   });
 });
 
