@@ -204,10 +204,10 @@ it('kill -9 during the load and the sweep: continues and ends with the table', a
     expect((await pipeline.cli('repair', 'slot', '--yes')).code).toBe(0);
     let kills = 0;
     let resumed = 0;
-    for (let done = false; !done && kills < 30; kills++) {
+    for (let done = false; !done && kills < 8; kills++) {
       const service = pipeline.start(pipeline.connectors.source);
       await eventually(() => service.log.some(({ msg }) => msg === 'capture: streaming'));
-      await sleep(40 + (kills % 5) * 20);
+      await sleep(80 + (kills % 4) * 40);
       await service.stop('SIGKILL');
       if (service.log.some((line) => line.resumed === true)) resumed++;
       done = service.log.some(({ phase }) => phase === 'done');
