@@ -8,8 +8,10 @@ let serial = 0;
 
 /** Ids as the profile's source has them, of `tenant` 1, 2, … and their orders; no two shops share any. */
 export class ShopIds {
-  private readonly base = ++serial * 10_000;
-  constructor(private readonly profile: Profile) {}
+  constructor(
+    private readonly profile: Profile,
+    private readonly base = ++serial * 10_000,
+  ) {}
 
   id(n: number): string {
     const number = this.base + n;
@@ -58,8 +60,9 @@ export class Shop {
   constructor(
     readonly world: SinkWorld,
     private readonly sinks: { accounts: Sink; contacts: Sink } = world,
+    firstId?: number,
   ) {
-    this.ids = new ShopIds(world.profile);
+    this.ids = new ShopIds(world.profile, firstId);
   }
 
   tenantRow(values: Row = {}): Row {

@@ -1,0 +1,71 @@
+import { Shop } from '../support/shop';
+import { openSinks, type SinkWorld } from '../support/sinks';
+
+/**
+ * The contacts sink alone on PostgreSQL, without Kafka: two partitions at a time, batches of BATCH, ORDERS each phase. INDEX=no
+ * leaves out the index on lower(email).
+ */
+const ORDERS = Number(process.env.ORDERS ?? 40_000);
+const BATCH = Number(process.env.BATCH ?? 2000);
+const PARTITIONS = 2;
+
+jest.setTimeout(600_000);
+
+describe.each(['repo', 'seed'] as const)('contacts sink, profile %s', (profile) => {
+  let world: SinkWorld;
+  let shops: Shop[];
+  beforeAll(async () => {
+    const index = 'CREATE INDEX ON contacts (lower(email), account_id);';
+    world = await openSinks(profile, process.env.INDEX === 'no' ? '' : index);
+    shops = Array.from({ length: PARTITIONS }, (_, n) => new Shop(world, world, (n + 1) * 10_000_000));
+    for (const shop of shops) await shop.open();
+  });
+  afterAll(() => world.close());
+
+  /** The order of a person, whose number is the order's where no other is given. */
+  const order = (shop: Shop, n: number, person = n, status = 'Pagado') =>
+    shop.orderEvent(n, {
+      phone: `9${String(10_000_000 + ((person * 7919) % 90_000_000)).padStart(8, '0')}`,
+      email: `c${person}@tienda.pe`,
+      cid: BigInt(person),
+      status,
+    });
+
+  const each = ORDERS / PARTITIONS;
+  test.each([
+    ['new contacts', (shop: Shop, n: number) => order(shop, n)],
+    ['new orders of known contacts', (shop: Shop, n: number) => order(shop, each + n, n)],
+    ['changes that only the ledger keeps', (shop: Shop, n: number) => order(shop, n, n, 'Enviado')],
+    ['changes that change a contact', (shop: Shop, n: number) => order(shop, n, n, 'Cancelado')],
+    ['a replay', (shop: Shop, n: number) => ({ ...order(shop, n), position: { epoch: 0n, commitLsn: 1n, seq: 0n } })],
+  ])('%s', async (what, event) => {
+    const cpu = process.cpuUsage();
+    const start = performance.now();
+    await Promise.all(
+      shops.map(async (shop, partition) => {
+        for (let from = 0; from < each; from += BATCH) {
+          const events = Array.from({ length: BATCH }, (_, i) => event(shop, from + i));
+          await world.contacts.apply({ topic: 'ventia.orders', partition, lastOffset: 0n, events });
+        }
+      }),
+    );
+    const seconds = (performance.now() - start) / 1000;
+    const { user, system } = process.cpuUsage(cpu);
+    const rate = String(Math.round(ORDERS / seconds)).padStart(7);
+    const own = ((user + system) / ORDERS).toFixed(0).padStart(4);
+    process.stdout.write(`${profile} ${what.padEnd(36)} ${rate} orders/s   own CPU ${own} us an order\n`);
+  });
+
+  test('one order at a time', async () => {
+    const times: number[] = [];
+    for (let n = 0; n < 200; n++) {
+      const start = performance.now();
+      await shops[0]!.apply('orders', [order(shops[0]!, 9 * each + n)]);
+      times.push(performance.now() - start);
+    }
+    times.sort((a, b) => a - b);
+    process.stdout.write(
+      `${profile} one at a time: p50 ${times[100]!.toFixed(1)} ms, p99 ${times[197]!.toFixed(1)} ms\n`,
+    );
+  });
+});
