@@ -74,7 +74,7 @@ function knowsPhone(world: World, contact: Contact, home: Home, rules: Rules): b
 }
 
 /** A link never crosses accounts. */
-export function contactIn(world: World, home: Home, contactId: string): Contact | null {
+function contactIn(world: World, home: Home, contactId: string): Contact | null {
   const contact = world.contact(contactId);
   return contact?.accountId === home.accountId ? contact : null;
 }

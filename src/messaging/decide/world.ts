@@ -48,9 +48,6 @@ export class World {
     this.tenants.load(tenantId, fact);
     this.accounts.load(tenantId, account);
   }
-  hasTenant(tenantId: string): boolean {
-    return this.tenants.has(tenantId);
-  }
   tenant(tenantId: string): TenantFact | null {
     return this.tenants.get(tenantId);
   }
@@ -72,9 +69,6 @@ export class World {
     this.facts.load(orderId, fact);
     if (fact?.contactId) this.linked.add(fact.contactId, orderId);
   }
-  hasFact(orderId: string): boolean {
-    return this.facts.has(orderId);
-  }
   fact(orderId: string): OrderFact | null {
     return this.facts.get(orderId);
   }
@@ -90,11 +84,10 @@ export class World {
     this.linked.know(contactId);
   }
   hasFactsOf(contactId: string): boolean {
-    return isNew(contactId) || this.linked.has(contactId);
+    return this.linked.has(contactId);
   }
   /** Every order linked to the contact, deleted ones too. */
   factsOf(contactId: string): OrderFact[] {
-    if (isNew(contactId)) this.linked.know(contactId);
     return Array.from(this.linked.get(contactId), (orderId) => this.facts.get(orderId)!);
   }
 
@@ -117,6 +110,7 @@ export class World {
   addContact(contact: Contact): void {
     this.contacts.load(contact.id, null);
     this.contacts.set(contact.id, contact);
+    this.linked.know(contact.id);
     this.phoneAliases.set(contact.id, 0);
     this.hold(contact);
   }
