@@ -86,10 +86,15 @@ export class Capture {
     return this.service?.alive ?? false;
   }
 
-  /** It says that it streams. */
+  /** It says that it streams; false, too, while it starts or does not answer at once. */
   async active(): Promise<boolean> {
-    const said = await this.readyNow().catch(() => false);
-    return said;
+    return (await this.ask('ready'))?.ok ?? false;
+  }
+
+  /** How far it says to have published, as an LSN. */
+  async published(): Promise<number> {
+    const metrics = (await (await this.ask('metrics'))?.text()) ?? '';
+    return Number(/^ventia_cdc_lsn\{.*stage="published".*\} (\S+)/m.exec(metrics)?.[1] ?? 0);
   }
 
   signal(name: NodeJS.Signals): void {
@@ -127,11 +132,10 @@ export class Capture {
     await Promise.all(Object.values(this.links).map((link) => link.close()));
   }
 
-  /** False, too, while it starts or does not answer at once. */
-  private async readyNow(): Promise<boolean> {
+  private async ask(what: 'ready' | 'metrics'): Promise<Response | null> {
     const url = this.service?.log.find(({ msg }) => msg === 'listening')?.url;
-    if (url === undefined) return false;
-    return (await fetch(`${url}/ready`, { signal: AbortSignal.timeout(400) })).ok;
+    if (url === undefined) return null;
+    return fetch(`${url}/${what}`, { signal: AbortSignal.timeout(400) }).catch(() => null);
   }
 
   private environment(way: number): Env {

@@ -2,7 +2,6 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Client } from 'pg';
 import { prepareDatabases } from '../../src/dev/databases';
 import { Random } from '../../src/dev/shop/random';
 import { eventually } from '../support/wait';
@@ -12,7 +11,7 @@ import { check, type Verdict } from './check/check';
 import { readTopics, type TopicContents } from './check/topics';
 import { Faults } from './faults';
 import { type MeasuredFault, measure } from './recovery';
-import { type Servers, startServers } from './servers';
+import { type Servers, startServers, withClient } from './servers';
 import { Timeline } from './timeline';
 import { Session, World } from './workload/session';
 import { STEPS } from './workload/steps';
@@ -210,14 +209,4 @@ async function fill(session: Session): Promise<void> {
   await session.run('BEGIN');
   for (let left = ROWS_BEFORE.orders; left > 0; left--) await STEPS.insert(session);
   await session.run('COMMIT');
-}
-
-async function withClient<T>(url: string, work: (client: Client) => Promise<T>): Promise<T> {
-  const client = new Client({ connectionString: url });
-  await client.connect();
-  try {
-    return await work(client);
-  } finally {
-    await client.end();
-  }
 }

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Random } from '../../src/dev/shop/random';
 import type { TcpProxy } from '../support/tcp-proxy';
 import type { Capture } from './captures';
-import type { MortalServer, Servers } from './servers';
+import { type MortalServer, type Servers, withClient } from './servers';
 
 export const FAULT_KINDS = [
   'capture killed',
@@ -118,20 +118,30 @@ export class Faults {
     }
   }
 
-  /** More often than not a trouble is over before the next: only then it tells how long that takes. */
+  /** More often than not a trouble is over before the next begins: else it would never be known how long that takes. */
   private leaveRoom(random: Random): void {
-    if (random.chance(0.7)) this.room = this.untilActive();
+    if (random.chance(0.75)) this.room = this.recovered();
   }
 
-  /** Until one streams, and a moment; not for ever, as servers and links may be away. */
-  private async untilActive(): Promise<void> {
-    const untilMs = Date.now() + PATIENCE_MS;
-    while (Date.now() < untilMs && !this.over) {
-      await this.pause(150);
-      const active = await Promise.all(this.captures.map((capture) => capture.active()));
-      if (active.some(Boolean)) break;
+  /** Until what is committed now is published, and a moment; not for ever, as another trouble may be under way. */
+  private async recovered(): Promise<void> {
+    const giveUpMs = Date.now() + PATIENCE_MS;
+    let committed: number | null = null;
+    while (Date.now() < giveUpMs && !this.over) {
+      await this.pause(100);
+      committed ??= await this.walEnd();
+      const published = await Promise.all(this.captures.map((capture) => capture.published()));
+      if (committed !== null && Math.max(...published) >= committed) break;
     }
-    await this.pause(400);
+    await this.pause(200);
+  }
+
+  /** Null while PostgreSQL is away. */
+  private walEnd(): Promise<number | null> {
+    return withClient(this.servers.postgresUrl, async (client) => {
+      const { rows } = await client.query(`SELECT (pg_current_wal_lsn() - '0/0')::float8 AS lsn`);
+      return rows[0].lsn as number;
+    }).catch(() => null);
   }
 
   /** So that the kills that are left fill the time that is left; now and then the next comes at once. */

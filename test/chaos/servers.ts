@@ -1,4 +1,5 @@
 import { join, resolve } from 'node:path';
+import { Client } from 'pg';
 import { kafkaLibs, registryHome, requireJava } from '../../src/dev/stack/download';
 import { startKafka } from '../../src/dev/stack/kafka';
 import { choosePorts } from '../../src/dev/stack/ports';
@@ -48,6 +49,19 @@ export interface Servers {
   readonly brokers: string;
   readonly registryUrl: string;
   stop(): Promise<void>;
+}
+
+/** A connection for the length of `work`. */
+export async function withClient<T>(url: string, work: (client: Client) => Promise<T>): Promise<T> {
+  const client = new Client({ connectionString: url });
+  // What ends it in the middle is told to the statement that waits.
+  client.on('error', () => {});
+  await client.connect();
+  try {
+    return await work(client);
+  } finally {
+    await client.end();
+  }
 }
 
 /** PostgreSQL, Kafka and registry on free ports with their data in `dir`, PostgreSQL with fsync. */

@@ -121,7 +121,7 @@ class ClientAtWork {
     try {
       // A server that dies may forget the last of them: then nobody else may have seen them either.
       if (random.chance(0.02)) await s.run(`SET synchronous_commit = ${random.pick(['on', 'off'])}`);
-      await this.play(random.weighted({ alone: 50, several: 30, savepoints: 8, undone: 6, prepared: 4, big: 0.3 }));
+      await this.play(random.weighted({ alone: 50, several: 30, savepoints: 8, undone: 6, prepared: 4, big: 0.2 }));
     } catch (error) {
       if (!(error instanceof DatabaseError) || !isExpected(error) || /^(08|57P)/.test(error.code ?? '')) throw error;
       totals.refused++;
