@@ -116,7 +116,11 @@ export class Snapshot {
       { schema, table: name, columns, keyColumn: 'id', after: state.lastKey, limit, where: null },
       (row) => rows.add(row),
       () => ({ route, rows, deletes: 0, snapshot: repair ? 'repair' : 'first' }),
-      () => progress.chunksRepeated++,
+      () => {
+        progress.chunksRepeated++;
+        if (progress.chunksRepeated % 500 === 50)
+          this.d.log.info({ table }, 'the load waits until transactions that began before it have ended');
+      },
     );
     if (!result) return null;
     const { exhausted, lastKey, rows: read } = result.chunk;

@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { deferred } from '../core/deferred';
-import type { ChunkRequest, ChunkResult, SourceQueries } from '../core/ports/source';
+import type { ChunkRequest, ChunkResult, MvccSnapshot, SourceQueries } from '../core/ports/source';
 import type { Tuple } from '../core/tuple';
-import { ChangedKeys, DecodedXids, seesAll } from '../core/watermark';
+import { ChangedKeys, DecodedXids, seesAll, widenXid } from '../core/watermark';
 import { type Emission, type StreamWatcher, WATERMARK_PREFIX } from './stream-watcher';
 
 /** A chunk whose snapshot is older than the stream is read again: how long to wait before. */
@@ -38,6 +38,10 @@ interface Window {
 export class WatermarkWindows implements StreamWatcher {
   private window: Window | null = null;
   private readonly decoded = new DecodedXids();
+  /** Transaction of the message being decoded, and of the first opening watermark of this life. */
+  private current: number | null = null;
+  private first: number | null = null;
+  private eldersEnded = false;
   private over = false;
   private stopped = false;
 
@@ -52,7 +56,9 @@ export class WatermarkWindows implements StreamWatcher {
   }
 
   onTransaction(xid: number): void {
-    if (!this.over) this.decoded.add(xid);
+    if (this.over) return;
+    this.decoded.add(xid);
+    this.current = xid;
   }
 
   onRow(table: string, key: string): void {
@@ -70,6 +76,7 @@ export class WatermarkWindows implements StreamWatcher {
       const opened = window.opened;
       window.opened = null;
       window.mustSee = [...this.decoded.values()];
+      this.first ??= this.current;
       opened();
     } else if (content === window.closing && window.closed) {
       this.window = null;
@@ -128,6 +135,15 @@ export class WatermarkWindows implements StreamWatcher {
     return { chunk, leftOut };
   }
 
+  /**
+   * A life before this one may have decoded and confirmed a transaction whose commit is not visible yet: the stream will not
+   * show it again. Whatever began before the first watermark must have ended once; a long transaction then holds up the load.
+   */
+  private eldersAreSeen(snapshot: MvccSnapshot): boolean {
+    this.eldersEnded ||= snapshot.xmin > widenXid(this.first!, snapshot.xmax);
+    return this.eldersEnded;
+  }
+
   private async readSeeing(
     window: Window,
     request: ChunkRequest,
@@ -135,9 +151,9 @@ export class WatermarkWindows implements StreamWatcher {
     onRepeat: () => void,
   ): Promise<ChunkResult | null> {
     while (!this.stopped) {
-      const accept = (snapshot: Parameters<typeof seesAll>[0]) => {
+      const accept = (snapshot: MvccSnapshot) => {
         this.decoded.forget(snapshot);
-        return seesAll(snapshot, window.mustSee);
+        return this.eldersAreSeen(snapshot) && seesAll(snapshot, window.mustSee);
       };
       const chunk = await this.queries.readChunk(request, accept, onRow);
       if (chunk) return chunk;

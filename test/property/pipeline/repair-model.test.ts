@@ -172,8 +172,6 @@ async function loseAndRepair(gap: number, faults: readonly Fault[], life: Omit<L
   broker.faults.push(...faults);
   for (let lives = 0; ; lives++) {
     expect(lives).toBeLessThan(20);
-    // A new life remembers no transaction of the one before: it takes longer to begin than a commit to become visible.
-    while (source.reveal(roll));
     const result = await live({ ...life, epoch: 2n, confirmed });
     confirmed = result.confirmed;
     if (!result.error) return;
