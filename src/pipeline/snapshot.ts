@@ -119,7 +119,10 @@ export class Snapshot {
       () => {
         progress.chunksRepeated++;
         if (progress.chunksRepeated % 500 === 50)
-          this.d.log.info({ table }, 'the load waits until transactions that began before it have ended');
+          this.d.log.info(
+            { table: `${schema}.${name}` },
+            'the load waits until transactions that began before it have ended',
+          );
       },
     );
     if (!result) return null;
