@@ -1,8 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Random } from '../../src/dev/shop/random';
+import { startKafkaProxy } from '../support/kafka-proxy';
 import { TestPipeline } from '../support/pipeline';
+import type { RunningService } from '../support/service';
+import { stack } from '../support/stack';
+import { startTcpProxy, type TcpProxy } from '../support/tcp-proxy';
 import { readChanges, type TopicChange } from '../support/topics';
 import { VentiaRows } from '../support/ventia-rows';
+import { eventually } from '../support/wait';
 import { Workload } from '../support/workload';
 
 jest.setTimeout(120_000);
@@ -23,12 +28,14 @@ const MESSAGING = {
 } as const;
 
 /**
- * Two pipelines read one source. The process of the first is killed again and again while clients write; the second is left
- * alone and shows what should have come out.
+ * Two pipelines read one source. The process of the first is killed again and again while clients write, some of the times
+ * with Kafka and Messaging silent, and what it had sent them arrives when its successor is at work. The second is left alone
+ * and shows what should have come out.
  */
 describe(`kill -9 at random moments (KILL_SEED=${SEED})`, () => {
   let killed: TestPipeline;
   let undisturbed: TestPipeline;
+  const links: TcpProxy[] = [];
   let transactions = 0;
 
   beforeAll(async () => {
@@ -43,8 +50,9 @@ describe(`kill -9 at random moments (KILL_SEED=${SEED})`, () => {
     await undisturbed.caughtUp();
 
     // The first load is interrupted too.
-    await killAfter(killed, random.integer(600, 1_200));
-    await killed.start().ready();
+    await (await newLife()).kill(random.integer(600, 1_200), 0);
+    let life = await newLife();
+    await life.service.ready();
     await killed.caughtUp();
 
     const workload = new Workload({
@@ -55,10 +63,13 @@ describe(`kill -9 at random moments (KILL_SEED=${SEED})`, () => {
       tenants,
       movable: orders,
     });
-    await sleep(random.integer(300, 800));
-    await killed.running[0]!.stop('SIGKILL');
-    for (let left = KILLS - 1; left > 0; left--) await killAfter(killed, random.integer(200, 3_000));
-    killed.start();
+    for (let left = KILLS; left > 0; left--) {
+      await life.kill(random.integer(200, 2_500), random.pick([0, 300, 600]));
+      const former = life;
+      life = await newLife();
+      await sleep(random.integer(0, 1_500));
+      await former.letGo();
+    }
     await workload.stop();
     transactions = workload.transactions;
     await Promise.all([killed.caughtUp(60_000), undisturbed.caughtUp(60_000)]);
@@ -66,7 +77,15 @@ describe(`kill -9 at random moments (KILL_SEED=${SEED})`, () => {
   afterAll(async () => {
     await killed?.drop();
     await undisturbed?.drop();
+    await Promise.all(links.map((link) => link.close()));
   });
+
+  const newLife = async () => {
+    const kafka = await startKafkaProxy(stack().kafkaBrokers);
+    const messaging = await startTcpProxy(killed.databases.messagingUrl);
+    links.push(kafka, messaging);
+    return new Life(killed, kafka, messaging);
+  };
 
   it('was worth it', () => {
     expect(transactions).toBeGreaterThan(300);
@@ -126,10 +145,32 @@ function fill(client: Parameters<typeof VentiaRows.open>[0]) {
   });
 }
 
-async function killAfter(pipeline: TestPipeline, ms: number): Promise<void> {
-  const service = pipeline.start();
-  await sleep(ms);
-  await service.stop('SIGKILL');
+/** A process with links of its own, which may hold back what it sent until long after its death. */
+class Life {
+  readonly service: RunningService;
+  private readonly links: readonly TcpProxy[];
+
+  constructor(pipeline: TestPipeline, kafka: TcpProxy, messaging: TcpProxy) {
+    this.links = [kafka, messaging];
+    this.service = pipeline.startWith({
+      KAFKA_BROKERS: `127.0.0.1:${kafka.port}`,
+      MESSAGING_URL: messaging.through(pipeline.databases.messagingUrl),
+    });
+  }
+
+  /** Kafka and Messaging answer nothing in the last `silentMs` before its end. */
+  async kill(afterMs: number, silentMs: number): Promise<void> {
+    await sleep(afterMs);
+    if (silentMs > 0) for (const link of this.links) link.freeze();
+    await sleep(silentMs);
+    await this.service.stop('SIGKILL');
+  }
+
+  /** What lay on its links arrives now. */
+  async letGo(): Promise<void> {
+    for (const link of this.links) link.pass();
+    await eventually(() => this.links.every((link) => link.open === 0));
+  }
 }
 
 /** What came by the stream, without the topic's own offsets. A first load may read a row again; a change comes once. */
