@@ -2,7 +2,7 @@ import type { Sql } from '../core/ports/sql';
 import type { MessagingCatalog } from './catalog';
 import type { HeldKind } from './decide/directory';
 import type { Needs } from './decide/needs';
-import type { Account, AliasKind, Contact, OrderFact, TenantFact } from './decide/values';
+import type { Account, Contact, OrderFact, TenantFact } from './decide/values';
 import type { World } from './decide/world';
 import { arrayText } from './rows';
 
@@ -69,8 +69,10 @@ async function loadAliases(sql: Sql, world: World, aliases: Needs['aliases']): P
     ],
     'aliases',
   );
-  for (const { account_id, kind, value, contact_id } of rows) world.loadAlias(account_id, kind, value, contact_id);
-  for (const { accountId, kind, value } of aliases) world.loadAlias(accountId, kind, value, null);
+  const found = new Map(rows.map((row) => [Number(row.ord), row.contact_id]));
+  aliases.forEach(({ accountId, kind, value }, i) => {
+    world.loadAlias(accountId, kind, value, found.get(i + 1) ?? null);
+  });
 }
 
 async function loadContacts(
@@ -95,8 +97,8 @@ const FACT_COLUMNS = `order_id, tenant_id, contact_id, phone, email, name, custo
 const FACTS_BY_ID = `SELECT ${FACT_COLUMNS} FROM cdc.order_fact WHERE order_id = ANY ($1::text[])`;
 const FACTS_BY_CONTACT = `SELECT ${FACT_COLUMNS} FROM cdc.order_fact WHERE contact_id = ANY ($1::text[])`;
 const ALIASES = `
-  SELECT account_id, kind, value, a.contact_id
-  FROM unnest($1::text[], $2::text[], $3::text[]) AS k (account_id, kind, value)
+  SELECT k.ord, a.contact_id
+  FROM unnest($1::text[], $2::text[], $3::text[]) WITH ORDINALITY AS k (account_id, kind, value, ord)
   JOIN cdc.identity_alias a USING (account_id, kind, value)`;
 
 function statements({ tables, types, has }: MessagingCatalog, emailIndex: boolean) {
@@ -212,9 +214,7 @@ const account = (row: TenantRow): Account | null =>
       };
 
 interface AliasRow {
-  readonly account_id: string;
-  readonly kind: AliasKind;
-  readonly value: string;
+  readonly ord: string;
   readonly contact_id: string;
 }
 
