@@ -8,7 +8,6 @@ import type { ConsumedBatch, GroupConsumer } from '../../../src/core/ports/topic
 import { formatPosition } from '../../../src/core/position';
 import { type Kafka, startKafka } from '../../../src/dev/stack/kafka';
 import { choosePorts } from '../../../src/dev/stack/ports';
-import { openLink } from '../../../src/kafka/client';
 import { createGroupConsumer } from '../../../src/kafka/consumer';
 import type { FetchedRecord } from '../../../src/kafka/fetch-response';
 import { stack, uniqueName } from '../../support/stack';
@@ -38,7 +37,7 @@ beforeAll(async () => {
   dir = mkdtempSync(join(tmpdir(), 'kafka-'));
   const { port, controllerPort } = await choosePorts({ port: 0, controllerPort: 0 });
   const settings = {
-    'producer.id.expiration.ms': 1500,
+    'producer.id.expiration.ms': 4000,
     'producer.id.expiration.check.interval.ms': 200,
     'log.cleaner.backoff.ms': 100,
     'log.cleaner.min.cleanable.ratio': 0.001,
@@ -70,13 +69,42 @@ async function write(
   await writer.flush(batch);
 }
 
+/** As the supervisor does it: a life that ended is followed by the next (a fresh broker's coordinator may still be loading). */
+function consumeInLives(topic: string, onKey: (key: string) => void, onPassed: (next: bigint) => void = () => {}) {
+  const groupId = uniqueName('group');
+  let consumer: GroupConsumer;
+  let stopped = false;
+  const lives = (async () => {
+    while (!stopped) {
+      consumer = createGroupConsumer({
+        access: access(kafka.brokers),
+        log: silentLogger,
+        groupId,
+        topics: [topic],
+        onCommitted: (_topic, partition, next) => partition === 0 && onPassed(next),
+      });
+      const run = async ({ records }: ConsumedBatch) => {
+        for (const { key } of records) onKey(key!.toString());
+      };
+      await consumer.run(run).catch(() => sleep(100));
+    }
+  })();
+  return {
+    stop: async () => {
+      stopped = true;
+      await consumer.stop();
+      await lives;
+    },
+  };
+}
+
 describe('the fence', () => {
   it('wears off on a partition that is idle for longer than the broker remembers producers', async () => {
     const old = await open();
     await write(old, topics.data, 1);
     await open();
     // Else this test would prove nothing about renewal.
-    await sleep(3000);
+    await sleep(7000);
     await write(old, topics.data, 2);
     expect(await keysOf(topics.data, 0, kafka.brokers)).toEqual(['key-1', 'key-2']);
   });
@@ -85,36 +113,13 @@ describe('the fence', () => {
     const old = await open();
     await write(old, topics.data, 1);
     const young = await open();
-    for (let i = 0; i < 8; i++) {
+    for (let i = 0; i < 14; i++) {
       await sleep(500);
       await young.renewFence();
     }
     await expect(write(old, topics.data, 2)).rejects.toMatchObject({ kind: 'fenced' });
     await write(young, topics.data, 3);
     expect(await keysOf(topics.data, 0, kafka.brokers)).toEqual(['key-1', 'key-3']);
-  });
-});
-
-describe('the last epoch of a producer id', () => {
-  it('fences like every other, although the next writer is given another id', async () => {
-    // Waits until the coordinator is loaded.
-    await open();
-    const link = openLink(access(kafka.brokers), silentLogger);
-    await link.cluster.connect();
-    const broker = await link.cluster.brokerPool.findConnectedBroker();
-    const request = { transactionalId: topics.data, transactionTimeout: 60_000 };
-    let { producerEpoch } = await broker.initProducerId(request);
-    while (producerEpoch < 32_764) ({ producerEpoch } = await broker.initProducerId(request));
-    link.cut(new Error('done'));
-    const writers = [];
-    for (let n = 0; n < 4; n++) {
-      const writer = await open();
-      await write(writer, topics.data, n);
-      writers.push(writer);
-    }
-    for (const zombie of writers.slice(0, -1))
-      await expect(write(zombie, topics.data, 99)).rejects.toMatchObject({ kind: 'fenced' });
-    expect(await keysOf(topics.data, 0, kafka.brokers)).toEqual(['key-0', 'key-1', 'key-2', 'key-3']);
   });
 });
 
@@ -160,23 +165,17 @@ describe('a compacted topic', () => {
 
     const keys: string[] = [];
     let passed = 0n;
-    const consumer = createGroupConsumer({
-      access: access(kafka.brokers),
-      log: silentLogger,
-      groupId: uniqueName('group'),
-      topics: [topic],
-      onCommitted: (_topic, partition, next) => {
-        if (partition === 0) passed = next;
+    const group = consumeInLives(
+      topic,
+      (key) => keys.push(key),
+      (next) => {
+        passed = next;
       },
-    });
-    const ended = consumer.run(async ({ records }) => {
-      for (const { key } of records) keys.push(key!.toString());
-    });
+    );
     const end = (await readAll(topic, 0, kafka.brokers)).at(-1)!.offset + 1n;
-    await eventually(() => passed === end);
+    await eventually(() => passed === end, { timeoutMs: 30_000 });
     expect(keys).toEqual(['key-1', 'key-2']);
-    await consumer.stop();
-    await ended;
+    await group.stop();
   });
 });
 
@@ -185,23 +184,8 @@ describe('a restart of the broker', () => {
     const writer = await open();
     await write(writer, topics.data, 1);
     const keys: string[] = [];
-    let consumer: GroupConsumer;
-    let stopped = false;
-    const groupId = uniqueName('group');
-    const lives = (async () => {
-      while (!stopped) {
-        consumer = createGroupConsumer({
-          access: access(kafka.brokers),
-          log: silentLogger,
-          groupId,
-          topics: [topics.data],
-        });
-        await consumer
-          .run(async (batch: ConsumedBatch) => void keys.push(...batch.records.map((r) => r.key!.toString())))
-          .catch(() => sleep(100));
-      }
-    })();
-    await eventually(() => keys.length === 1);
+    const group = consumeInLives(topics.data, (key) => keys.push(key));
+    await eventually(() => keys.length === 1, { timeoutMs: 30_000 });
     await kafka.stop();
     const flushed = write(writer, topics.data, 2);
     kafka = await start();
@@ -209,8 +193,6 @@ describe('a restart of the broker', () => {
     await write(writer, topics.data, 3);
     expect(await keysOf(topics.data, 0, kafka.brokers)).toEqual(['key-1', 'key-2', 'key-3']);
     await eventually(() => new Set(keys).size === 3, { timeoutMs: 30_000 });
-    stopped = true;
-    await consumer!.stop();
-    await lives;
+    await group.stop();
   });
 });
