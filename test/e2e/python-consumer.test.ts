@@ -23,7 +23,7 @@ interface PythonRecord {
 type Row = Readonly<Record<string, unknown>>;
 
 describeWithTool(
-  requirePython(['confluent-kafka', 'fastavro']),
+  requirePython(['confluent-kafka[avro,schemaregistry]', 'fastavro']),
   'a Python consumer that nobody here wrote',
   (python) => {
     const run = async (...args: string[]) => {
