@@ -64,7 +64,7 @@ describe(`kill -9 at random moments (KILL_SEED=${SEED})`, () => {
       movable: orders,
     });
     for (let left = KILLS; left > 0; left--) {
-      await life.kill(random.integer(200, 2_500), random.pick([0, 300, 600]));
+      await life.kill(random.integer(200, 2_500), left % 2 === 0 ? random.integer(600, 1_500) : 0);
       const former = life;
       life = await newLife();
       await sleep(random.integer(0, 1_500));
@@ -88,7 +88,7 @@ describe(`kill -9 at random moments (KILL_SEED=${SEED})`, () => {
   };
 
   it('was worth it', () => {
-    expect(transactions).toBeGreaterThan(300);
+    expect(transactions).toBeGreaterThan(100);
   });
 
   it.each(['tenants', 'orders'] as const)(
