@@ -54,7 +54,7 @@ function describeProgram(action: Action): Program {
     const described = program
       .command(command.usage)
       .summary(command.summary)
-      .description(command.about)
+      .description(command.about.replaceAll('\n', ' '))
       .addHelpText('after', `\nExample:\n  ${command.example}`);
     if (command.choices) described.registeredArguments[0]?.choices([...command.choices]);
     for (const option of command.options) described.addOption(describeOption(option));
