@@ -48,7 +48,7 @@ export const SETTLE_MS = 90_000;
 /** Runs it, from servers in an empty folder to the verdict. Everything that it started is ended when it resolves or rejects. */
 export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
   const dir = mkdtempSync(join(tmpdir(), 'ventia-chaos-'));
-  const ends: (() => Promise<unknown>)[] = [() => Promise.resolve()];
+  const ends: (() => Promise<unknown>)[] = [];
   let kept = true;
   try {
     options.progress('starting PostgreSQL, Kafka and the schema registry');
@@ -59,6 +59,9 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
     const result = await run.play();
     kept = !isClean(result) || options.keep === true;
     return { ...result, kept: kept ? dir : null };
+  } catch (error) {
+    if (!options.signal.aborted) options.progress(`data and logs: ${dir}`);
+    throw error;
   } finally {
     for (const end of ends.reverse()) await end();
     if (!kept || options.signal.aborted) rmSync(dir, { recursive: true, force: true });
@@ -70,6 +73,8 @@ export function isClean({ verdict, settledMs }: Pick<ChaosResult, 'verdict' | 's
 }
 
 class ChaosRun {
+  private timeline: Timeline | null = null;
+
   private constructor(
     private readonly o: ChaosOptions,
     private readonly dir: string,
@@ -78,10 +83,9 @@ class ChaosRun {
     private readonly captures: readonly [Capture, Capture],
     private readonly world: World,
     private readonly auditedBefore: number,
-    private readonly timeline: Timeline,
   ) {}
 
-  /** Tables with the audit, rows from before, and `ventia-cdc setup`. */
+  /** Tables with the audit, and rows from before. */
   static async prepare(o: ChaosOptions, dir: string, servers: Servers): Promise<ChaosRun> {
     const { sourceUrl, sourceAdminUrl: adminUrl } = await prepareDatabases(servers.postgresUrl, 'seed');
     const world = new World();
@@ -93,14 +97,15 @@ class ChaosRun {
     const { brokers, registryUrl } = servers;
     const at = { sourceUrl, adminUrl, brokers, registryUrl };
     const captures = [await Capture.prepare('a', dir, at), await Capture.prepare('b', dir, at)] as const;
-    await captures[0].setup();
-    const timeline = new Timeline(brokers, Object.values(TOPICS));
-    return new ChaosRun(o, dir, servers, adminUrl, captures, world, audited, timeline);
+    return new ChaosRun(o, dir, servers, adminUrl, captures, world, audited);
   }
 
   async play(): Promise<Omit<ChaosResult, 'kept'>> {
     const { seconds, seed, kills, signal } = this.o;
     const [first, second] = this.captures;
+    await first.setup();
+    const timeline = new Timeline(this.servers.brokers, Object.values(TOPICS));
+    this.timeline = timeline;
     const random = new Random(seed);
     const beginMs = Date.now();
     const untilMs = beginMs + seconds * 1_000;
@@ -110,7 +115,7 @@ class ChaosRun {
     const telling = setInterval(() => {
       const { committed } = workload.totals;
       const passed = Math.round((Date.now() - beginMs) / 1_000);
-      this.o.progress(`${passed} s  ${faults.kills} kills  ${committed} transactions  ${this.timeline.total} records`);
+      this.o.progress(`${passed} s  ${faults.kills} kills  ${committed} transactions  ${timeline.total} records`);
     }, 1_000);
     try {
       first.start(random);
@@ -125,14 +130,14 @@ class ChaosRun {
     first.start(null);
     const settledMs = await this.settle();
     await first.end('SIGTERM');
-    await this.timeline.stop();
+    await timeline.stop();
 
     this.o.progress('comparing the topics with the source');
     const topics = await this.readTopics();
     const records = [...topics.values()].flatMap((contents) => contents.records);
     const verdict = check(await this.readTruth(topics), topics);
-    const measured = measure(faults.done, records, this.timeline);
-    this.writeLogs(verdict, measured);
+    const measured = measure(faults.done, records, timeline);
+    this.writeFindings(verdict, measured);
     return {
       verdict,
       faults: measured,
@@ -143,8 +148,9 @@ class ChaosRun {
   }
 
   async close(): Promise<void> {
-    await this.timeline.stop();
+    await this.timeline?.stop();
     await Promise.all(this.captures.map((capture) => capture.close()));
+    for (const { name, output } of this.captures) writeFileSync(join(this.dir, `capture-${name}.log`), output);
   }
 
   /** Now and then nobody writes for some seconds. */
@@ -193,8 +199,7 @@ class ChaosRun {
     return withClient(this.adminUrl, (client) => readTruth(client, columns, this.auditedBefore));
   }
 
-  private writeLogs(verdict: Verdict, faults: readonly MeasuredFault[]): void {
-    for (const { name, output } of this.captures) writeFileSync(join(this.dir, `capture-${name}.log`), output);
+  private writeFindings(verdict: Verdict, faults: readonly MeasuredFault[]): void {
     const happened = faults.map(({ kind, beginMs, endMs, recoveredMs }) =>
       [new Date(beginMs).toISOString(), `${endMs - beginMs} ms`, kind, `back in ${recoveredMs ?? '?'} ms`].join('  '),
     );

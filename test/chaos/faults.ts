@@ -28,8 +28,8 @@ export interface FaultDone {
   readonly kind: FaultKind;
   readonly beginMs: number;
   readonly endMs: number;
-  /** From when on the pipeline could recover; null where nothing had to. */
-  readonly recoversFromMs: number | null;
+  /** From when on the pipeline could recover. */
+  readonly recoversFromMs: number;
 }
 
 export interface FaultPlan {
@@ -47,6 +47,9 @@ const LONG_FREEZE_MS = [6_500, 9_000] as const;
 
 /** How long a trouble may take to be over before the next begins all the same. */
 const PATIENCE_MS = 8_000;
+
+/** Only then it stands by. */
+const STANDBY_STARTS_MS = 2_500;
 
 /**
  * What goes wrong, in two lanes beside each other, so that troubles meet: one for the processes of capture, one for servers
@@ -87,10 +90,15 @@ export class Faults {
       await this.gap(random);
       await this.room;
       if (this.over) break;
-      if (this.two && !this.captures[1].alive) this.captures[1].start(random);
-      await this.harmCapture(random);
+      if (this.two && !this.captures[1].alive) await this.bringStandby(random);
+      else await this.harmCapture(random);
       this.leaveRoom(random);
     }
+  }
+
+  private async bringStandby(random: Random): Promise<void> {
+    this.captures[1].start(random);
+    await this.pause(STANDBY_STARTS_MS);
   }
 
   private async harmCapture(random: Random): Promise<void> {
@@ -101,7 +109,7 @@ export class Faults {
         ? 'capture killed, stand-by takes over'
         : 'one of two captures killed';
     switch (
-      random.weighted({ kill: 80, again: 12, freeze: 8, longFreeze: this.two ? 6 : 1, standby: this.two ? 8 : 0 })
+      random.weighted({ kill: 80, again: 12, freeze: 8, longFreeze: this.two ? 9 : 1, standby: this.two ? 8 : 0 })
     ) {
       case 'kill':
         return this.kill(killed, active, random);
@@ -120,7 +128,7 @@ export class Faults {
 
   /** More often than not a trouble is over before the next begins: else it would never be known how long that takes. */
   private leaveRoom(random: Random): void {
-    if (random.chance(0.75)) this.room = this.recovered();
+    if (random.chance(0.7)) this.room = this.recovered();
   }
 
   /** Until what is committed now is published, and a moment; not for ever, as another trouble may be under way. */
