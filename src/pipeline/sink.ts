@@ -36,15 +36,22 @@ const WATCH_MS = 200;
  * committed (Invariant 2). While the database or the registry is away the batch waits here, the partitions stay ours, and
  * nothing is skipped.
  */
-export async function runSink(o: SinkOptions, ports: SinkPorts, signal: AbortSignal): Promise<void> {
+export async function runSink(o: SinkOptions, given: SinkPorts, signal: AbortSignal): Promise<void> {
+  // The first batch may be in trouble before the group is seen to have formed: then that is the news, not the group.
+  let told = false;
+  const ports: SinkPorts = {
+    ...given,
+    onReadiness: (readiness) => {
+      told = true;
+      given.onReadiness(readiness);
+    },
+  };
   const stop = () => void ports.consumer.stop();
   signal.addEventListener('abort', stop, { once: true });
-  let formed = false;
   const watch = setInterval(() => {
     const held = ports.consumer.assignment();
     forgetOthers(ports.stats, held);
-    if (formed || held.size === 0) return;
-    formed = true;
+    if (told || held.size === 0) return;
     ports.onReadiness(READY);
   }, WATCH_MS);
   try {
