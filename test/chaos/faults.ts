@@ -28,8 +28,8 @@ export interface FaultDone {
   readonly kind: FaultKind;
   readonly beginMs: number;
   readonly endMs: number;
-  /** From when on the pipeline could recover. */
-  readonly recoversFromMs: number;
+  /** From when on the pipeline could recover; null where nobody knows whether it hit the one that streamed. */
+  readonly recoversFromMs: number | null;
 }
 
 export interface FaultPlan {
@@ -109,7 +109,7 @@ export class Faults {
         ? 'capture killed, stand-by takes over'
         : 'one of two captures killed';
     switch (
-      random.weighted({ kill: 80, again: 12, freeze: 8, longFreeze: this.two ? 9 : 1, standby: this.two ? 8 : 0 })
+      random.weighted({ kill: 70, again: 12, freeze: 8, longFreeze: this.two ? 14 : 1, standby: this.two ? 7 : 0 })
     ) {
       case 'kill':
         return this.kill(killed, active, random);
@@ -120,7 +120,9 @@ export class Faults {
       case 'freeze':
         return this.freeze(active, random.integer(300, 3_000), sure);
       case 'longFreeze':
-        return this.freeze(active, random.integer(...LONG_FREEZE_MS), sure);
+        // It takes seconds until the stand-by may take over: nothing else begins meanwhile.
+        this.room = this.freeze(active, random.integer(...LONG_FREEZE_MS), sure);
+        return this.room;
       case 'standby':
         return this.kill(sure ? 'stand-by killed' : 'one of two captures killed', other, random);
     }
@@ -177,7 +179,8 @@ export class Faults {
     capture.start(random);
     this.captureKills++;
     const endMs = Date.now();
-    this.done.push({ kind, beginMs, endMs, recoversFromMs: this.two ? beginMs : endMs });
+    const recoversFromMs = kind === 'one of two captures killed' ? null : this.two ? beginMs : endMs;
+    this.done.push({ kind, beginMs, endMs, recoversFromMs });
   }
 
   private async freeze(capture: Capture, ms: number, sure: boolean): Promise<void> {
@@ -197,16 +200,16 @@ export class Faults {
       await this.room;
       if (this.over) break;
       const beginMs = Date.now();
-      const kind = await this.harmServer(random);
+      const { active, sure } = await this.roles(random);
+      const kind = await this.harmServer(active, random);
       const endMs = Date.now();
-      this.done.push({ kind, beginMs, endMs, recoversFromMs: endMs });
+      this.done.push({ kind, beginMs, endMs, recoversFromMs: sure || !kind.startsWith('link') ? endMs : null });
       this.leaveRoom(random);
     }
   }
 
   /** Resolves when it is mended. */
-  private async harmServer(random: Random): Promise<FaultKind> {
-    const { links } = (await this.roles(random)).active;
+  private async harmServer({ links }: Capture, random: Random): Promise<FaultKind> {
     switch (random.weighted({ postgres: 4, broker: 3, cutSource: 4, cutKafka: 4, freezeSource: 3, freezeKafka: 3 })) {
       case 'postgres':
         await this.restart(this.servers.postgres, random.integer(0, 2_000));

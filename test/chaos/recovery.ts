@@ -52,6 +52,7 @@ function recoveryOf(
   timeline: Timeline,
 ): number | null {
   const from = fault.recoversFromMs;
+  if (from === null) return null;
   const first = [...partitions.values()].flatMap((records) => {
     const record = records.find(({ timestampMs }) => timestampMs >= from);
     const arrivedMs = record ? timeline.arrival(record.topic, record.partition, record.offset) : null;
