@@ -42,7 +42,7 @@ export interface ChaosResult {
 }
 
 const CLIENTS = 5;
-const ROWS_BEFORE = { tenants: 12, orders: 2_000 };
+const ROWS_BEFORE = { tenants: 12, orders: 6_000 };
 export const SETTLE_MS = 90_000;
 
 /** Runs it, from servers in an empty folder to the verdict. Everything that it started is ended when it resolves or rejects. */
