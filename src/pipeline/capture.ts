@@ -16,6 +16,7 @@ import { Pump } from './pump';
 import { RecordedState } from './recorded-state';
 import { Snapshot } from './snapshot';
 import { Sweep } from './sweep';
+import { Upkeep } from './upkeep';
 import { WatermarkWindows } from './watermark-windows';
 
 export interface CaptureOptions {
@@ -50,13 +51,6 @@ export interface CapturePorts {
   onStreaming(): void;
 }
 
-/** How often the confirmed position is looked at again (it trails), and how often the source is inspected. */
-const CONFIRM_MS = 1000;
-const INSPECT_MS = 5000;
-/** Sooner than half of Kafka's producer.id.expiration.ms (1 day): the fence wears off on idle partitions. */
-const RENEW_FENCE_MS = 3_600_000;
-/** SQLSTATEs admin_shutdown and cannot_connect_now. */
-const SHUTTING_DOWN = new Set(['57P01', '57P03']);
 /** A clean stop waits this long for what is in flight; what is not acknowledged by then comes again. */
 const DRAIN_MS = 5000;
 
@@ -108,7 +102,7 @@ class Session {
   private flusher: Flusher | null = null;
   private windows: WatermarkWindows | null = null;
   private confirmation: Confirmation | null = null;
-  private readonly timers: NodeJS.Timeout[] = [];
+  private upkeep: Upkeep | null = null;
 
   constructor(
     private readonly o: CaptureOptions,
@@ -189,11 +183,18 @@ class Session {
       resume: () => stream.resume(),
       onFailure: this.fail,
     });
+    const upkeep = new Upkeep({
+      advance: () => this.confirmation?.advance(),
+      renewFence: () => flusher.renewFence(),
+      inspect: async () => void (await ports.inspect()),
+      fail: this.fail,
+    });
+    this.upkeep = upkeep;
     const begin = () => {
       pump.drain();
       for (const [key, value] of recorded.changes()) flusher.batch.appendState(key, value, BigInt(Date.now()));
       flusher.schedule();
-      this.startTimers(flusher);
+      upkeep.start();
       snapshot
         .run(pump, recorded.tablesToLoad(o.tables, o.snapshotMode))
         .then((loaded) => loaded && recorded.repair && this.repaired(flusher, recorded.repair))
@@ -225,7 +226,7 @@ class Session {
   }
 
   async close(): Promise<void> {
-    for (const timer of this.timers) clearInterval(timer);
+    this.upkeep?.stop();
     this.windows?.stop();
     this.flusher?.abandon(new CdcError('stream_broken', 'capture ended'));
     const closing = [this.stream.stop(), this.queries?.close(), this.writer?.close()];
@@ -246,28 +247,6 @@ class Session {
     this.ports.log.info(
       repair,
       'repair: the topics are the tables again; versions of rows between from and to are missing',
-    );
-  }
-
-  private startTimers(flusher: Flusher): void {
-    let inspecting = false;
-    const inspect = async () => {
-      if (inspecting) return;
-      inspecting = true;
-      try {
-        await this.ports.inspect();
-      } catch (error) {
-        // Away for a moment is the stream's to notice. What needs hands ends this life, and so does a server that shuts down:
-        // it waits for us, and while we do not read only a refused look tells.
-        const trouble = toCdcError(error);
-        if (trouble.retry === 'manual' || SHUTTING_DOWN.has(trouble.sqlState ?? '')) this.fail(trouble);
-      }
-      inspecting = false;
-    };
-    this.timers.push(
-      setInterval(() => this.confirmation?.advance(), CONFIRM_MS),
-      setInterval(() => flusher.renewFence(), RENEW_FENCE_MS),
-      setInterval(() => void inspect(), INSPECT_MS),
     );
   }
 }
