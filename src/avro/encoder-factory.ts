@@ -19,15 +19,7 @@ export interface EncoderFactoryOptions {
   readonly source: SourceNames;
 }
 
-export interface AvroEncoderFactory extends EncoderFactory {
-  /**
-   * True when every contract column of the relation can be read in PostgreSQL's binary form, so that the stream may be
-   * asked for it. A relation outside the contract does not matter. False: ask for text; both give the same bytes.
-   */
-  binarySafe(relation: Relation): boolean;
-}
-
-export function createEncoderFactory({ contracts, schemaIds, source }: EncoderFactoryOptions): AvroEncoderFactory {
+export function createEncoderFactory({ contracts, schemaIds, source }: EncoderFactoryOptions): EncoderFactory {
   const byTable = new Map(contracts.map((contract) => [`${contract.schema}.${contract.table}`, contract]));
   const find = (relation: Relation) => byTable.get(`${relation.schema}.${relation.table}`);
   return {
@@ -54,15 +46,18 @@ export function createEncoderFactory({ contracts, schemaIds, source }: EncoderFa
         source: new SourceBlock(source, relation.schema, relation.table),
       });
     },
-    binarySafe(relation) {
-      const contract = find(relation);
-      if (!contract) return true;
-      return contract.fields.every((field) => {
-        const column = relation.columns.find(({ name }) => name === field.name);
-        return !column || readingFor(column, field.type)?.binary != null;
-      });
-    },
   };
+}
+
+/**
+ * True when every contract column of the relation is understood in PostgreSQL's binary form, so that the stream may be asked
+ * for it. False: ask for text; both give the same records.
+ */
+export function readsBinary({ fields }: Contract, relation: Relation): boolean {
+  return fields.every((field) => {
+    const column = relation.columns.find(({ name }) => name === field.name);
+    return !column || readingFor(column, field.type)?.binary != null;
+  });
 }
 
 /** A delete must say which row, and whose. */

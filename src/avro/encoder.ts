@@ -76,7 +76,8 @@ export class AvroRowEncoder implements RowEncoder {
   private readonly source: SourceBlock;
   /** What a row may need beside its values' own bytes. */
   private readonly room: number;
-  private readonly idText = Buffer.alloc(40);
+  /** An id as text. */
+  private readonly scratch = Buffer.alloc(40);
   /** Columns of the row being written that were not sent. */
   private unchanged = 0;
 
@@ -153,11 +154,21 @@ export class AvroRowEncoder implements RowEncoder {
     const kind = row.kinds[column];
     if (kind === KIND_TEXT) return partitionOf(row.bytes, start, end, partitions);
     if (kind !== KIND_BINARY) return -1;
-    const { idText } = this;
+    const { scratch } = this;
     const length = this.uuidTenant
-      ? formatUuid(idText, 0, row.bytes, start, end)
-      : formatInteger(idText, 0, row.bytes, start, end);
-    return partitionOf(idText, 0, length, partitions);
+      ? formatUuid(scratch, 0, row.bytes, start, end)
+      : formatInteger(scratch, 0, row.bytes, start, end);
+    return partitionOf(scratch, 0, length, partitions);
+  }
+
+  idText(row: Tuple): string | null {
+    const column = this.columns[0]!;
+    const [start, end] = [row.starts[column]!, row.ends[column]!];
+    if (row.kinds[column] === KIND_TEXT) return row.bytes.toString('utf8', start, end);
+    if (row.kinds[column] !== KIND_BINARY) return null;
+    const { scratch } = this;
+    const format = this.uuidKey ? formatUuid : formatInteger;
+    return scratch.toString('latin1', 0, format(scratch, 0, row.bytes, start, end));
   }
 
   moved(before: Tuple, after: Tuple): boolean {
@@ -241,7 +252,7 @@ export class AvroRowEncoder implements RowEncoder {
 }
 
 const notInBinary: ColumnWriter = () => {
-  throw unencodable('sent in binary form, in which its type is not understood');
+  throw new CdcError('text_needed', 'its type is understood as text only');
 };
 
 /** Confluent's wire format: byte 0, then the schema's id, big-endian. */

@@ -2,14 +2,14 @@ import { join } from 'node:path';
 import { type Contract, KEY_COLUMN } from '../avro/contract';
 import { readContracts } from '../avro/contract-files';
 import { ChangeDecoder } from '../avro/decoder';
-import { createEncoderFactory } from '../avro/encoder-factory';
+import { createEncoderFactory, readsBinary } from '../avro/encoder-factory';
 import { chooseProfile } from '../avro/profile';
 import type { SchemaRegistry } from '../avro/registry';
 import { lookupSubjects } from '../avro/subjects';
 import type { SourceConfig } from '../config/connector';
 import { needed, type Settings } from '../config/settings';
 import { capturedBefore } from '../core/capture-state';
-import { CdcError } from '../core/errors';
+import { CdcError, toCdcError } from '../core/errors';
 import type { Logger } from '../core/ports/log';
 import type { SourceQueries } from '../core/ports/source';
 import type { Database } from '../core/ports/sql';
@@ -45,10 +45,16 @@ export function captureLife(
   const { url } = needed(settings.source, 'VENTIA_SOURCE_URL');
   const registry = openRegistry(settings);
   const applicationName = `ventia-cdc ${config.name}`;
+  /** Of the next life: the WAL holds rows from before a column got its present type. */
+  let needsText = false;
   const live: Life = async (signal, report) => {
     const database = openDatabase(url, 'source', { applicationName });
     try {
-      const contracts = await withQueries(url, applicationName, (queries) => contractsFor(config, queries));
+      const { contracts, binary } = await withQueries(url, applicationName, async (queries) => {
+        const contracts = await contractsFor(config, queries);
+        return { contracts, binary: !needsText && (await allReadBinary(contracts, queries)) };
+      });
+      needsText = false;
       const expected = expectedSource(config, contracts, false);
       const captured = async () => capturedBefore(await readState(settings.kafka, log, config.stateTopic), config.name);
       const decoder = new ChangeDecoder(registry);
@@ -63,6 +69,7 @@ export function captureLife(
               slot: config.slotName,
               publications: [config.publicationName],
               confirmed,
+              binary,
             }),
           newDecoder: () => {
             const pgoutput = new PgoutputDecoder();
@@ -82,6 +89,9 @@ export function captureLife(
         },
         signal,
       );
+    } catch (error) {
+      needsText = toCdcError(error).kind === 'text_needed';
+      throw error;
     } finally {
       await database.close();
     }
@@ -128,6 +138,11 @@ async function describeAll(config: SourceConfig, queries: SourceQueries): Promis
       return relation;
     }),
   );
+}
+
+async function allReadBinary(contracts: readonly Contract[], queries: SourceQueries): Promise<boolean> {
+  const relations = await Promise.all(contracts.map(({ schema, table }) => queries.describe(schema, table)));
+  return contracts.every((contract, i) => relations[i] != null && readsBinary(contract, relations[i]));
 }
 
 /** What the source must be like. `captured`: changes were captured before, so a missing slot is a loss. */

@@ -192,6 +192,12 @@ export const ERRORS = {
     'The key column of a table is not unique by itself: rows would take the place of others.',
     'CREATE UNIQUE INDEX CONCURRENTLY on the key column, or correct the key in the contract.',
   ),
+  text_needed: spec(
+    'CDC-224',
+    'timed',
+    "A type of the contract's columns is not understood in binary form.",
+    'Nothing to do: it reconnects and asks for text.',
+  ),
 
   // 3xx: Kafka
   kafka_unreachable: spec(

@@ -2,7 +2,7 @@ import type { Op } from '../core/change';
 import type { CdcError } from '../core/errors';
 import type { TransactionStamp } from '../core/ports/encoding';
 import { formatPosition, type Position } from '../core/position';
-import { KIND_TEXT, type Tuple } from '../core/tuple';
+import type { Tuple } from '../core/tuple';
 import type { ChangeRecords, TableRoute } from './change-records';
 import type { Flusher } from './flusher';
 
@@ -12,6 +12,7 @@ const POISON = new Set(['unencodable', 'record_too_large', 'unchanged_unavailabl
 /** A stub stays small, whatever the reason says. */
 export const MAX_STUB_BYTES = 4096;
 const MAX_REASON = 500;
+const MAX_ID = 64;
 
 /**
  * Changes that cannot become records. By policy `halt` capture stops and says so; by `dead-letter` a stub with table, key,
@@ -54,7 +55,7 @@ export class DeadLetters {
       connector: this.connector,
       table: route.encoder.table,
       op,
-      id: idOf(route, row),
+      id: route.encoder.idText(row)?.slice(0, MAX_ID) ?? null,
       position: formatPosition(position),
       code: error.code,
       reason: error.message.slice(0, MAX_REASON),
@@ -65,10 +66,4 @@ export class DeadLetters {
     flusher.tally.add(route.stats, op, 'deadLettered');
     flusher.stamp(stamp.commitTime);
   }
-}
-
-function idOf(route: TableRoute, row: Tuple): string | null {
-  const i = route.encoder.relation.columns.findIndex((column) => column.name === 'id');
-  if (i < 0 || row.kinds[i] !== KIND_TEXT) return null;
-  return row.bytes.toString('utf8', row.starts[i], row.ends[i]).slice(0, 64);
 }

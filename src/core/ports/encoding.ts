@@ -18,7 +18,8 @@ export interface TransactionStamp {
 /**
  * Writes one relation's rows as Avro in Confluent's wire format (byte 0, int32 schema id, body), compiled for the
  * relation's columns and the contract. Appends to the slab at its position; no allocation, no await.
- * Throws CdcError `unencodable` (the slab's position is then undefined: reset it to where it was).
+ * Throws CdcError `unencodable`, or `text_needed` for a binary value of a type that is understood as text only; the slab's
+ * position is then undefined: reset it to where it was.
  */
 export interface RowEncoder {
   readonly topic: string;
@@ -45,6 +46,8 @@ export interface RowEncoder {
   moved(before: Tuple, after: Tuple): boolean;
   /** Contract columns that `row` holds as unchanged TOAST. */
   hasUnchanged(row: Tuple): boolean;
+  /** The key as text, for people; null when the row does not hold it. */
+  idText(row: Tuple): string | null;
 }
 
 /** Compiles encoders; knows contracts and registered schema ids. */

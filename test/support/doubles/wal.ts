@@ -81,6 +81,7 @@ export const fakeEncoder: RowEncoder = {
   partition: (tuple, partitions) => Number(textOf(tuple, 1)) % partitions,
   moved: (before, after) => textOf(before, 1) !== textOf(after, 1) || textOf(before, 0) !== textOf(after, 0),
   hasUnchanged: () => false,
+  idText: (tuple) => textOf(tuple, 0),
 };
 
 /** What the topics must hold in the end: every record once, by position, in the order of each partition. */
