@@ -9,8 +9,10 @@ import { createGroupConsumer } from '../kafka/consumer';
 import { createAccountsSink, createContactsSink } from '../messaging/apply';
 import { readCatalog } from '../messaging/catalog';
 import type { Rules } from '../messaging/decide/rules';
+import { checkPrivacyKey } from '../messaging/erasures';
 import { rememberingPhoneNormalizer } from '../messaging/normalize/phone';
 import { DEFAULT_NORMALIZATION, emailBlocklist } from '../messaging/normalize/settings';
+import { type PrivacyKey, privacyKey } from '../messaging/privacy';
 import { runSink } from '../pipeline/sink';
 import type { Life } from '../pipeline/supervisor';
 import { openDatabase } from '../postgres/database';
@@ -35,10 +37,11 @@ export function sinkLife(
 ): Life {
   const { url } = needed(settings.messaging, 'MESSAGING_URL');
   const decoder = new ChangeDecoder(openRegistry(settings));
+  const privacy = settings.privacyKey === null ? null : privacyKey(settings.privacyKey);
   return async (signal, report) => {
     const database = openDatabase(url, 'messaging', { applicationName: `ventia-cdc ${config.name}` });
     try {
-      const sink = await openSink(config, rules, database, log);
+      const sink = await openSink(config, rules, database, privacy, log);
       const consumer = createGroupConsumer({
         access: settings.kafka,
         log,
@@ -62,11 +65,18 @@ export function sinkLife(
   };
 }
 
-async function openSink(config: SinkConfig, rules: Rules, database: Database, log: Logger): Promise<Sink> {
+async function openSink(
+  config: SinkConfig,
+  rules: Rules,
+  database: Database,
+  privacy: PrivacyKey | null,
+  log: Logger,
+): Promise<Sink> {
   await requireMigrated(database, await readMigrations(LEDGER_FOLDER));
+  await checkPrivacyKey(database, privacy);
   const catalog = await readCatalog(database, config.messagingSchema);
   for (const { what, fix } of catalog.warnings) log.warn({ fix }, what);
-  const dependencies = { database, catalog, rules };
+  const dependencies = { database, catalog, rules, privacy };
   return config.kind === 'accounts' ? createAccountsSink(dependencies) : createContactsSink(dependencies);
 }
 

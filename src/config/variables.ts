@@ -54,7 +54,10 @@ export const VARIABLES = {
     'Bearer token for everything over HTTP. Without one only loopback is served, except /health, /ready and /metrics.',
   ),
   VIEWER_TOKEN: secret(secretOf(16), 'Bearer token for reading only, personal data masked.'),
-  PRIVACY_KEY: secret(secretOf(32), 'Key of the HMACs that stand for erased persons; needed by erase.'),
+  PRIVACY_KEY: secret(
+    secretOf(32),
+    'Key of the hashes that stand for erased persons; needed by erase, and by sinks once somebody was erased. Keep it: without it erased persons cannot be kept out.',
+  ),
   LOG_LEVEL: plain(oneOf(['debug', 'info', 'warn', 'error', 'silent']), 'Least severe log lines to write.', 'info'),
   CONNECTORS_DIR: plain(anyText, 'Folder of the connector files.', 'connectors'),
 } as const;

@@ -62,6 +62,13 @@ export const ERRORS = {
     'Read its log; ventia-cdc dev --reset starts with empty data.',
   ),
 
+  tenant_unknown: spec(
+    'CDC-107',
+    'never',
+    'Nothing is known of the tenant.',
+    'Give the id that the tenant has in Ventia; if it is right, wait until the sinks have caught up.',
+  ),
+
   // 2xx: the source database
   source_unreachable: spec(
     'CDC-200',
@@ -345,6 +352,12 @@ export const ERRORS = {
     'manual',
     'One order cannot be materialized; it was set aside and the others went on.',
     'See its reason in cdc.dead_letter.',
+  ),
+  privacy_key: spec(
+    'CDC-508',
+    'manual',
+    'Persons were erased under another PRIVACY_KEY than this process has: it could not keep them erased.',
+    'Set PRIVACY_KEY to the key of the erasures, in all processes that run sinks, and start again.',
   ),
 
   // 9xx: ourselves

@@ -3,11 +3,12 @@ import type { Database, Sql } from '../core/ports/sql';
 import { formatPosition } from '../core/position';
 import { attempt, createTools, type Tools } from './attempt';
 import type { MessagingCatalog } from './catalog';
-import { setAside } from './dead-letters';
+import { setAside, settleDeadLetters } from './dead-letters';
 import type { Rules } from './decide/rules';
 import { canonicalId } from './decide/values';
 import { hasEmailIndex } from './load';
 import { lockTenants, tenantsOf } from './locks';
+import type { PrivacyKey } from './privacy';
 import { MoreLocksNeeded } from './race';
 import { Tally } from './tally';
 import { parked, placeable, type Read, readEvents, type Subject, tenantsNamed, truncated, type Work } from './work';
@@ -17,6 +18,8 @@ export interface SinkDependencies {
   readonly catalog: MessagingCatalog;
   /** The same for both sinks: the accounts sink places orders too. */
   readonly rules: Rules;
+  /** Of PRIVACY_KEY; absent where none is set. */
+  readonly privacy?: PrivacyKey | null;
 }
 
 /** Applies `ventia.tenants`: accounts and their labels, and the orders that waited for their tenant. */
@@ -28,11 +31,11 @@ export const createContactsSink = (dependencies: SinkDependencies): Sink => crea
 /** Decided and written at a time, within one transaction: a late tenant may bring any number of orders. */
 const MAX_ITEMS = 5000;
 
-function createSink(subject: Subject, { database, catalog, rules }: SinkDependencies): Sink {
+function createSink(subject: Subject, { database, catalog, rules, privacy = null }: SinkDependencies): Sink {
   let tools: Tools | undefined;
   return {
     async apply(batch) {
-      tools ??= createTools(catalog, rules, await hasEmailIndex(database, catalog));
+      tools ??= createTools(catalog, rules, privacy, await hasEmailIndex(database, catalog));
       const known = tools;
       const reads = readEvents(subject, batch.events, rules);
       const further = new Set<string>();
@@ -78,8 +81,9 @@ async function applyReads(
       tally.add(await attempt(sql, tools, work.slice(start, start + MAX_ITEMS), locked));
     }
   };
-  let work = subject === 'orders' ? await placeable(sql, catalog, named) : [];
-  const waiting = subject === 'tenants' ? byTenant(await parked(sql, [...named])) : new Map<string, Work[]>();
+  const ids = batch.events.map(({ id }) => canonicalId(id));
+  let work = subject === 'orders' ? await placeable(sql, catalog, named, ids) : [];
+  const waiting = subject === 'tenants' ? byTenant(await parked(sql, [...named], [])) : new Map<string, Work[]>();
   for (const read of reads) {
     if ('item' in read) {
       work.push(read);
@@ -97,7 +101,7 @@ async function applyReads(
     }
   }
   await doAll(work);
-  await checkpoint(sql, batch);
+  if (await checkpoint(sql, batch)) tally.writes += await settleDeadLetters(sql, subject, ids);
   return tally.result();
 }
 
@@ -112,17 +116,22 @@ function byTenant(waiting: readonly Work[]): Map<string, Work[]> {
   return groups;
 }
 
-/** The highest position of the partition stays, whatever is replayed (Invariant 3). */
-async function checkpoint(sql: Sql, { topic, partition, lastOffset, events }: SinkBatch): Promise<void> {
+/**
+ * The highest position of the partition stays, whatever is replayed (Invariant 3). True when there are dead letters: asked in
+ * passing, because there are hardly ever any.
+ */
+async function checkpoint(sql: Sql, { topic, partition, lastOffset, events }: SinkBatch): Promise<boolean> {
   let version: string | null = null;
   for (const event of events) {
     const position = formatPosition(event.position);
     if (version === null || position > version) version = position;
   }
-  await sql.execute(
+  const [row] = await sql.query<{ dead_letters: boolean }>(
     `INSERT INTO cdc.checkpoint AS c (topic, partition, last_offset, version) VALUES ($1, $2, $3, $4)
      ON CONFLICT (topic, partition) DO UPDATE
-     SET last_offset = excluded.last_offset, version = greatest(c.version, excluded.version), applied_at = now()`,
+     SET last_offset = excluded.last_offset, version = greatest(c.version, excluded.version), applied_at = now()
+     RETURNING EXISTS (SELECT FROM cdc.dead_letter) AS dead_letters`,
     [topic, partition, lastOffset, version],
   );
+  return row!.dead_letters;
 }

@@ -7,8 +7,10 @@ import { applyItem, type Item } from './decide/item';
 import { needsOf, rootsOf, subjectsOf } from './decide/needs';
 import type { Rules } from './decide/rules';
 import { World } from './decide/world';
+import { markErased } from './erasures';
 import { RealIds } from './ids';
 import { createLoader, type Loader } from './load';
+import type { PrivacyKey } from './privacy';
 import { MoreLocksNeeded, RaceLost } from './race';
 import { Tally } from './tally';
 import type { Work } from './work';
@@ -22,13 +24,21 @@ export interface Tools {
   readonly accounts: AccountStatements;
   readonly contacts: ContactStatements;
   readonly rules: Rules;
+  /** Null: persons may not have been erased. */
+  readonly privacy: PrivacyKey | null;
 }
 
-export const createTools = (catalog: MessagingCatalog, rules: Rules, emailIndex: boolean): Tools => ({
+export const createTools = (
+  catalog: MessagingCatalog,
+  rules: Rules,
+  privacy: PrivacyKey | null,
+  emailIndex: boolean,
+): Tools => ({
   loader: createLoader(catalog, emailIndex),
   accounts: accountStatements(catalog),
   contacts: contactStatements(catalog),
   rules,
+  privacy,
 });
 
 const TRIES = 5;
@@ -68,21 +78,24 @@ export async function attempt(
 
 async function decideAndWrite(
   sql: Sql,
-  { loader, accounts, contacts, rules }: Tools,
+  { loader, accounts, contacts, rules, privacy }: Tools,
   work: readonly Work[],
   locked: ReadonlySet<string>,
 ): Promise<Tally> {
-  const items = work.map(({ item }) => item);
+  const given = work.map(({ item }) => item);
   const world = new World();
-  const { orderIds, tenantIds } = subjectsOf(items);
+  const { orderIds, tenantIds } = subjectsOf(given);
   const concerned = await loader.subjects(sql, world, orderIds, tenantIds);
-  const unlocked = [...concerned].filter((id) => !locked.has(id));
+  const unlocked = [...concerned.keys()].filter((id) => !locked.has(id));
   if (unlocked.length > 0) throw new MoreLocksNeeded(unlocked);
+  const items = await markErased(sql, world, given, concerned, rules, privacy);
   const roots = rootsOf(world, items, rules);
   for (let needs = needsOf(world, roots); needs; needs = needsOf(world, roots)) await loader.needs(sql, world, needs);
 
   const tally = new Tally();
-  for (const one of work) tally.step(one, applyItem(world, one.item, rules));
+  items.forEach((item, i) => {
+    tally.step(work[i]!, applyItem(world, item, rules));
+  });
 
   const ids = new RealIds();
   const accountWrites = await writeAccounts(sql, accounts, world, ids);

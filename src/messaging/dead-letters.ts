@@ -31,6 +31,24 @@ export async function setParkedAside(sql: Sql, orderId: string, tenantId: string
   return insert(sql, ['orders', orderId.slice(0, MAX_ID), row!.version, tenantId, ...cause(error), null]);
 }
 
+/**
+ * Forgets the dead letters of these rows that are done with: the change was applied after all, by a replay, or a newer one was.
+ * The orders that failed to be placed stay until they are. Gives the rows written.
+ */
+export function settleDeadLetters(sql: Sql, subject: Subject, rowIds: readonly string[]): Promise<number> {
+  return sql.execute(SETTLE[subject], [rowIds]);
+}
+
+const SETTLE: Readonly<Record<Subject, string>> = {
+  tenants: `
+    DELETE FROM cdc.dead_letter d USING cdc.tenant_fact f
+    WHERE d.source_table = 'tenants' AND d.row_id = ANY ($1::text[]) AND f.tenant_id = d.row_id AND f.version >= d.version`,
+  orders: `
+    DELETE FROM cdc.dead_letter d USING cdc.order_fact f
+    WHERE d.source_table = 'orders' AND d.row_id = ANY ($1::text[]) AND f.order_id = d.row_id AND f.version >= d.version
+      AND NOT (d.event IS NULL AND f.parked AND NOT f.deleted AND f.version = d.version)`,
+};
+
 function insert(sql: Sql, values: readonly unknown[]): Promise<number> {
   return sql.execute(
     `INSERT INTO cdc.dead_letter (source_table, row_id, version, tenant_id, code, sql_state, reason, event)

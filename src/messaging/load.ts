@@ -8,8 +8,16 @@ import { arrayText } from './rows';
 
 /** Loads set-wise what a decision needs: one statement a kind of row, whatever the size of the batch. */
 export interface Loader {
-  /** The orders, the tenants named, and the tenants those orders have now. Gives the ids of all these tenants. */
-  subjects(sql: Sql, world: World, orderIds: Iterable<string>, tenantIds: Iterable<string>): Promise<Set<string>>;
+  /**
+   * The orders, the tenants named, and the tenants those orders have now. Gives all these tenants, each with
+   * the highest position that an erasure of it reaches.
+   */
+  subjects(
+    sql: Sql,
+    world: World,
+    orderIds: Iterable<string>,
+    tenantIds: Iterable<string>,
+  ): Promise<ReadonlyMap<string, string | null>>;
   needs(sql: Sql, world: World, needs: Needs): Promise<void>;
 }
 
@@ -30,7 +38,7 @@ export function createLoader(catalog: MessagingCatalog, emailIndex: boolean): Lo
       }
       const rows = await sql.query<TenantRow>(text.tenants, [[...tenants]], 'tenants');
       for (const row of rows) world.loadTenant(row.tenant_id, tenant(row), account(row));
-      return tenants;
+      return new Map(rows.map((row) => [row.tenant_id, row.erased_upto]));
     },
 
     async needs(sql, world, { aliases, held, contactIds, factsOf }) {
@@ -106,7 +114,8 @@ function statements({ tables, types, has }: MessagingCatalog, emailIndex: boolea
     tenants: `
       SELECT k.id AS tenant_id, t.name, t.is_active, t.timezone, t.version, t.deleted,
              a.id::text AS account_id, a.name AS account_name,
-             ${has['accounts.status'] ? 'a.status' : '0'} AS account_status
+             ${has['accounts.status'] ? 'a.status' : '0'} AS account_status,
+             (SELECT max(upto_version) FROM cdc.erasure e WHERE e.tenant_id = k.id) AS erased_upto
       FROM unnest($1::text[]) AS k (id)
       LEFT JOIN cdc.tenant_fact t ON t.tenant_id = k.id
       LEFT JOIN ${tables.accounts} a ON a.ventia_tenant_id = k.id::${types.tenant}`,
@@ -188,6 +197,7 @@ interface TenantRow {
   readonly account_id: string | null;
   readonly account_name: string;
   readonly account_status: number | null;
+  readonly erased_upto: string | null;
 }
 
 const tenant = (row: TenantRow): TenantFact | null =>

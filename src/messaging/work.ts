@@ -52,9 +52,14 @@ export function tenantsNamed(reads: readonly Read[]): Set<string> {
 
 /**
  * Orders of these tenants that wait although tenant and account are there: normally none, because they are placed when the
- * tenant comes; but an account that was lost may have come back by the application's hand.
+ * tenant comes; but an account that was lost may have come back by the application's hand, or one that failed to be placed is among the `again`.
  */
-export async function placeable(sql: Sql, catalog: MessagingCatalog, tenantIds: ReadonlySet<string>): Promise<Work[]> {
+export async function placeable(
+  sql: Sql,
+  catalog: MessagingCatalog,
+  tenantIds: ReadonlySet<string>,
+  again: readonly string[],
+): Promise<Work[]> {
   const known = await sql.query<{ tenant_id: string }>(
     `SELECT t.tenant_id FROM cdc.tenant_fact t
      WHERE t.tenant_id = ANY ($1::text[]) AND t.name IS NOT NULL
@@ -70,18 +75,22 @@ export async function placeable(sql: Sql, catalog: MessagingCatalog, tenantIds: 
   return parked(
     sql,
     housed.map((row) => row.tenant_id),
+    again,
   );
 }
 
-/** Orders of these tenants that wait, the oldest first. One that failed to be placed is left to its dead letter. */
-export async function parked(sql: Sql, tenantIds: readonly string[]): Promise<Work[]> {
+/**
+ * Orders of these tenants that wait, the oldest first. One that failed to be placed is left to its dead letter, unless it is
+ * among the `again`: a replay of the order is a retry.
+ */
+export async function parked(sql: Sql, tenantIds: readonly string[], again: readonly string[]): Promise<Work[]> {
   if (tenantIds.length === 0) return [];
   const rows = await sql.query<AgedRow>(
     `SELECT f.order_id, f.tenant_id, f.created_us FROM cdc.order_fact f
      WHERE f.tenant_id = ANY ($1::text[]) AND f.parked AND NOT f.deleted
-       AND NOT EXISTS (SELECT FROM cdc.dead_letter d
-         WHERE d.source_table = 'orders' AND d.row_id = f.order_id AND d.version = f.version)`,
-    [tenantIds],
+       AND (f.order_id = ANY ($2::text[]) OR NOT EXISTS (SELECT FROM cdc.dead_letter d
+         WHERE d.source_table = 'orders' AND d.row_id = f.order_id AND d.version = f.version AND d.event IS NULL))`,
+    [tenantIds, again],
   );
   return rows.sort(byAge).map(({ order_id: orderId, tenant_id: tenantId }) => ({
     item: { kind: 'place', orderId, tenantId },

@@ -1,4 +1,3 @@
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Client } from 'pg';
 import type { Sink } from '../../src/core/ports/sink';
@@ -8,11 +7,12 @@ import { createAccountsSink, createContactsSink } from '../../src/messaging/appl
 import { readCatalog } from '../../src/messaging/catalog';
 import type { Rules } from '../../src/messaging/decide/rules';
 import { openDatabase } from '../../src/postgres/database';
+import { readMigrations } from '../../src/postgres/migrations';
 import { createDemoDatabases, createTestRole } from './databases';
 import { RULES } from './events';
 import { eventually } from './wait';
 
-const LEDGER = join(__dirname, '../../schemas/sql/ledger/001_ledger.sql');
+const LEDGER = join(__dirname, '../../schemas/sql/ledger');
 
 /**
  * Messaging's database with the ledger, both sinks with the rights of their role and no others, and a connection to play the
@@ -37,7 +37,7 @@ export async function openSinks(profile: Profile, prepare = ''): Promise<SinkWor
   const schema = databases.schemas.messaging;
   const client = new Client({ connectionString: databases.messagingUrl });
   await client.connect();
-  await client.query(await readFile(LEDGER, 'utf8'));
+  for (const { sql } of await readMigrations(LEDGER)) await client.query(sql);
   const role = await createTestRole(databases, 'ventia_sink');
   await client.query(`SET search_path = ${schema}, cdc; SET TimeZone = 'UTC'; ${prepare}`);
   const database = openDatabase(role.url, 'messaging', { applicationName: 'sink-test' });

@@ -16,6 +16,8 @@ export interface OrderChange {
   readonly tenantId: string | null;
   /** The new row; null for a DELETE. */
   readonly row: OrderRow | null;
+  /** Of a person who was erased since: nothing personal is taken from it. */
+  readonly erased?: boolean;
 }
 
 /** A field is undefined when PostgreSQL did not send its (large) value, because the update did not touch it. */

@@ -17,7 +17,7 @@ export function nextFact(stored: OrderFact | null, change: OrderChange, home: Ho
   if (change.row === null) return deletedFact(stored, change);
   const { row, tenantId } = change;
   const parked = home === null;
-  const erased = stored?.erased ?? false;
+  const erased = (stored?.erased ?? false) || (change.erased ?? false);
   const personal = erased ? NOTHING : personalOf(stored, row);
   const phone = parked || personal.rawPhone === null ? personal.phone : rules.phone(personal.rawPhone, home.region);
   return {

@@ -6,14 +6,17 @@ export type Region = CountryCode;
 
 export const DEFAULT_REGION: Region = 'PE';
 
-const REGIONS: ReadonlyMap<string, Region> = new Map([
+const TIME_ZONES: ReadonlyMap<string, Region> = new Map([
   ['America/Lima', 'PE'],
   ['America/Bogota', 'CO'],
   ['America/Mexico_City', 'MX'],
 ]);
 
+/** All that a tenant may have. */
+export const REGIONS: readonly Region[] = [...TIME_ZONES.values()];
+
 export function regionOf(timezone: string | null): Region {
-  return (timezone === null ? undefined : REGIONS.get(timezone)) ?? DEFAULT_REGION;
+  return (timezone === null ? undefined : TIME_ZONES.get(timezone)) ?? DEFAULT_REGION;
 }
 
 /** Messaging's own validation of `contacts.phone_number`. */

@@ -1,14 +1,21 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Client } from 'pg';
+import { readMigrations } from '../../../src/postgres/migrations';
 import { createSeedDatabase, withClient } from '../../support/databases';
 import { Shop } from '../../support/shop';
 import { openSinks } from '../../support/sinks';
 
 jest.setTimeout(60_000);
 
-const ledger = (suffix: string) =>
-  readFile(join(__dirname, `../../../schemas/sql/ledger/001_ledger${suffix}.sql`), 'utf8');
+const LEDGER = join(__dirname, '../../../schemas/sql/ledger');
+const up = async (client: Client) => {
+  for (const { sql } of await readMigrations(LEDGER)) await client.query(sql);
+};
+const down = async (client: Client) => {
+  for (const { file } of (await readMigrations(LEDGER)).reverse())
+    await client.query(await readFile(join(LEDGER, file.replace('.sql', '.down.sql')), 'utf8'));
+};
 
 const objects = async (client: Client) =>
   (
@@ -21,13 +28,13 @@ test('the ledger goes down without a trace of its own, and up again', async () =
   const databases = await createSeedDatabase();
   try {
     await withClient(databases.messagingUrl, async (client) => {
-      await client.query(await ledger(''));
+      await up(client);
       const before = await objects(client);
       await client.query('CREATE TABLE cdc.of_somebody_else ()');
-      await client.query(await ledger('.down'));
+      await down(client);
       expect(await objects(client)).toEqual(['of_somebody_else']);
       await client.query('DROP TABLE cdc.of_somebody_else');
-      await client.query(await ledger(''));
+      await up(client);
       expect(await objects(client)).toEqual(before);
     });
   } finally {
