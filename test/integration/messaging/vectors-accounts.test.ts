@@ -2,6 +2,7 @@ import { CdcError } from '../../../src/core/errors';
 import { EPOCH_US } from '../../support/events';
 import { Shop } from '../../support/shop';
 import { fingerprint, openSinks, type SinkWorld, untilSinkWaits } from '../../support/sinks';
+import { vectorsOf } from '../../support/vectors';
 
 jest.setTimeout(60_000);
 
@@ -14,6 +15,7 @@ const labelsOf = async (t: Shop, n = 1) => {
 };
 
 describe.each(['seed', 'repo'] as const)('account vectors, profile %s', (profile) => {
+  const { vector, complete } = vectorsOf('Tenants to accounts', profile);
   let world: SinkWorld;
   let t: Shop;
   beforeAll(async () => {
@@ -24,7 +26,7 @@ describe.each(['seed', 'repo'] as const)('account vectors, profile %s', (profile
     t = new Shop(world);
   });
 
-  test('A01 a tenant becomes an account with its system labels', async () => {
+  vector('A01', 'a tenant becomes an account with its system labels', async () => {
     expect(await t.open()).toMatchObject({ applied: 1, created: 1, updated: 0 });
     expect(await t.account()).toMatchObject({ name: 'Empresa Demo SAC', status: 0, locale: 'en', settings: {} });
     expect(await labelsOf(t)).toMatchObject([
@@ -38,7 +40,7 @@ describe.each(['seed', 'repo'] as const)('account vectors, profile %s', (profile
     expect(rows.at(-1)).toEqual({ created_at: '2026-01-01 00:00:00', touched: true });
   });
 
-  test('A02 the same event twice, and the whole topic again, writes nothing', async () => {
+  vector('A02', 'the same event twice, and the whole topic again, writes nothing', async () => {
     const event = t.tenantEvent();
     await t.tenants(event, event);
     await t.tenants(t.tenantEvent(1, { name: 'Otra' }), t.tenantEvent(2), t.tenantEvent(2, null));
@@ -48,16 +50,18 @@ describe.each(['seed', 'repo'] as const)('account vectors, profile %s', (profile
     expect(await fingerprint(world)).toEqual(before);
   });
 
-  test.each([
+  for (const [name, slug, expected] of [
     ['  Empresa Demo SAC ', 'x', 'Empresa Demo SAC'],
     ['', 'demo', 'demo'],
     [' \u00a0', ' ', null],
-  ])('A03 name %j, slug %j', async (name, slug, expected) => {
-    await t.open(1, { name, slug });
-    expect((await t.account()).name).toBe(expected ?? `Tenant ${t.ids.id(1)}`);
-  });
+  ] as const) {
+    vector('A03', `name ${JSON.stringify(name)}, slug ${JSON.stringify(slug)}`, async () => {
+      await t.open(1, { name, slug });
+      expect((await t.account()).name).toBe(expected ?? `Tenant ${t.ids.id(1)}`);
+    });
+  }
 
-  test('A04 a renamed tenant renames its account; an agent renames until the tenant does', async () => {
+  vector('A04', 'a renamed tenant renames its account; an agent renames until the tenant does', async () => {
     await t.open();
     await t.open(1, { name: 'Nueva SAC' });
     const { id, name } = await t.account();
@@ -69,7 +73,7 @@ describe.each(['seed', 'repo'] as const)('account vectors, profile %s', (profile
     expect((await t.account()).name).toBe('Tercera SAC');
   });
 
-  test('A06 inactive suspends, active again releases; contacts are untouched', async () => {
+  vector('A06', 'inactive suspends, active again releases; contacts are untouched', async () => {
     await t.open();
     await t.order(1, { phone: p });
     const contacts = await t.contacts();
@@ -80,7 +84,7 @@ describe.each(['seed', 'repo'] as const)('account vectors, profile %s', (profile
     expect(await t.contacts()).toEqual(contacts);
   });
 
-  test('A06 inactive.suspends = false leaves the status alone', async () => {
+  vector('A06', 'inactive.suspends = false leaves the status alone', async () => {
     const lenient = new Shop(world, await world.sinksWith({ inactiveSuspends: false }));
     await lenient.open(1, { is_active: false });
     expect((await lenient.account()).status).toBe(0);
@@ -88,7 +92,7 @@ describe.each(['seed', 'repo'] as const)('account vectors, profile %s', (profile
     expect((await lenient.account()).status).toBe(0);
   });
 
-  test('A07 a tenant deleted with its orders keeps account and contacts', async () => {
+  vector('A07', 'a tenant deleted with its orders keeps account and contacts', async () => {
     await t.open();
     for (const n of [1, 2, 3]) await t.order(n, { phone: p });
     const lsn = 0x7fff_0000n;
@@ -99,7 +103,7 @@ describe.each(['seed', 'repo'] as const)('account vectors, profile %s', (profile
     expect(await world.rows('SELECT FROM cdc.dead_letter')).toEqual([]);
   });
 
-  test('A07 a tenant comes back: status from is_active', async () => {
+  vector('A07', 'a tenant comes back: status from is_active', async () => {
     await t.open();
     await t.tenants(t.tenantEvent(1, null));
     await t.open(1, { is_active: true });
@@ -120,7 +124,7 @@ describe.each(['seed', 'repo'] as const)('account vectors, profile %s', (profile
     );
   };
 
-  test('A09 an account made by the API is adopted, its missing labels added', async () => {
+  vector('A09', 'an account made by the API is adopted, its missing labels added', async () => {
     await apiAccount();
     const { id } = await t.account();
     await world.rows(
@@ -135,16 +139,18 @@ describe.each(['seed', 'repo'] as const)('account vectors, profile %s', (profile
     expect((await t.account()).name).toBe('Nueva SAC');
   });
 
-  test.each([
-    [{ is_active: false }, 0, 1],
-    [{ is_active: true }, 1, 1],
-  ])('A09 adopting: %j, status %i becomes %i', async (row, before, after) => {
-    await apiAccount({ status: before });
-    await t.open(1, row);
-    expect((await t.account()).status).toBe(after);
-  });
+  for (const [row, before] of [
+    [{ is_active: false }, 0],
+    [{ is_active: true }, 1],
+  ] as const) {
+    vector('A09', `adopting: ${JSON.stringify(row)}, status ${before} becomes 1`, async () => {
+      await apiAccount({ status: before });
+      await t.open(1, row);
+      expect((await t.account()).status).toBe(1);
+    });
+  }
 
-  test('A09 a DELETE of an unknown tenant suspends an account that is there, and makes none', async () => {
+  vector('A09', 'a DELETE of an unknown tenant suspends an account that is there, and makes none', async () => {
     await t.tenants(t.tenantEvent(1, null), t.tenantEvent(2, null));
     await expect(t.account(2)).rejects.toThrow('0 accounts');
     await apiAccount();
@@ -154,7 +160,7 @@ describe.each(['seed', 'repo'] as const)('account vectors, profile %s', (profile
     expect(await t.account()).toMatchObject({ name: 'Por la API', status: 0 });
   });
 
-  test('A09 both writers at once: the API commits first', async () => {
+  vector('A09', 'both writers at once: the API commits first', async () => {
     await world.client.query('BEGIN');
     await apiAccount();
     const applied = t.open();
@@ -165,7 +171,7 @@ describe.each(['seed', 'repo'] as const)('account vectors, profile %s', (profile
     expect(await labelsOf(t)).toHaveLength(2);
   });
 
-  test('A09 a lost account comes back with a newer event only', async () => {
+  vector('A09', 'a lost account comes back with a newer event only', async () => {
     const event = t.tenantEvent();
     await t.tenants(event);
     const { id } = await t.account();
@@ -178,25 +184,29 @@ describe.each(['seed', 'repo'] as const)('account vectors, profile %s', (profile
     expect(await labelsOf(t)).toHaveLength(2);
   });
 
-  test('A11 orders wait for their tenant with their raw phone, then are placed in the order of the shop', async () => {
-    await t.orders(
-      t.orderEvent(2, { phone: '3001234567', name: 'Segundo', createdAt: EPOCH_US + 2n, tenant: 9 }),
-      t.orderEvent(1, { phone: '300 123 4567', name: 'Primero', createdAt: EPOCH_US + 1n, tenant: 9 }),
-      t.orderEvent(3, { phone: '3001234567', tenant: 9 }),
-      t.orderEvent(3, null, { before: { tenant_id: t.ids.value(9) } }),
-    );
-    expect(await t.fact(1)).toMatchObject({ parked: true, phone: null, raw_phone: '300 123 4567', contact_id: null });
-    expect(await world.rows("SELECT order_id, age > interval '0' AS aged FROM cdc.parked_orders")).toHaveLength(2);
-    const result = await t.tenants(t.tenantEvent(9, { timezone: 'America/Bogota' }));
-    expect(result).toMatchObject({ applied: 1, placed: 2, created: 2 });
-    expect(await t.contacts(9)).toMatchObject([
-      { phone: '+573001234567', name: 'Segundo', attributes: { total_orders: 2 } },
-    ]);
-    expect(await t.fact(1)).toMatchObject({ parked: false, phone: '+573001234567', raw_phone: null });
-    expect(await t.fact(3)).toMatchObject({ deleted: true, contact_id: null });
-  });
+  vector(
+    'A11',
+    'orders wait for their tenant with their raw phone, then are placed in the order of the shop',
+    async () => {
+      await t.orders(
+        t.orderEvent(2, { phone: '3001234567', name: 'Segundo', createdAt: EPOCH_US + 2n, tenant: 9 }),
+        t.orderEvent(1, { phone: '300 123 4567', name: 'Primero', createdAt: EPOCH_US + 1n, tenant: 9 }),
+        t.orderEvent(3, { phone: '3001234567', tenant: 9 }),
+        t.orderEvent(3, null, { before: { tenant_id: t.ids.value(9) } }),
+      );
+      expect(await t.fact(1)).toMatchObject({ parked: true, phone: null, raw_phone: '300 123 4567', contact_id: null });
+      expect(await world.rows("SELECT order_id, age > interval '0' AS aged FROM cdc.parked_orders")).toHaveLength(2);
+      const result = await t.tenants(t.tenantEvent(9, { timezone: 'America/Bogota' }));
+      expect(result).toMatchObject({ applied: 1, placed: 2, created: 2 });
+      expect(await t.contacts(9)).toMatchObject([
+        { phone: '+573001234567', name: 'Segundo', attributes: { total_orders: 2 } },
+      ]);
+      expect(await t.fact(1)).toMatchObject({ parked: false, phone: '+573001234567', raw_phone: null });
+      expect(await t.fact(3)).toMatchObject({ deleted: true, contact_id: null });
+    },
+  );
 
-  test('A11 orders placed by the account that the application gave back', async () => {
+  vector('A11', 'orders placed by the account that the application gave back', async () => {
     await t.open();
     const { id } = await t.account();
     await world.rows('DELETE FROM labels WHERE account_id::text = $1', [id]);
@@ -207,7 +217,7 @@ describe.each(['seed', 'repo'] as const)('account vectors, profile %s', (profile
     expect(await t.contacts()).toMatchObject([{ phone: P, attributes: { total_orders: 2 } }]);
   });
 
-  test('A14 after a restore to another cluster, lower positions of a newer epoch apply', async () => {
+  vector('A14', 'after a restore to another cluster, lower positions of a newer epoch apply', async () => {
     await t.tenants(t.tenantEvent(1, {}, { lsn: 0x7fff_ffff_0000n }));
     await t.tenants(t.tenantEvent(1, { name: 'Restaurada' }, { lsn: 1n, epoch: 2n }));
     expect((await t.account()).name).toBe('Restaurada');
@@ -252,49 +262,44 @@ describe.each(['seed', 'repo'] as const)('account vectors, profile %s', (profile
     ]);
     await world.rows('DELETE FROM cdc.dead_letter');
   });
-});
 
-test('A12 a uuid in any of its forms is one tenant', async () => {
-  const world = await openSinks('seed');
-  try {
-    const t = new Shop(world);
-    const id = t.ids.id(1);
-    await t.tenants({ ...t.tenantEvent(1), id: id.toUpperCase() });
-    await t.tenants({ ...t.tenantEvent(1, { name: 'Otra' }), id: `{${id}}` });
-    expect((await t.account()).name).toBe('Otra');
-    const event = t.orderEvent(1, { phone: p });
-    await t.orders({
-      ...event,
-      id: event.id.toUpperCase(),
-      after: { ...event.after, tenant_id: `{${id.toUpperCase()}}` },
+  if (profile === 'seed') {
+    vector('A12', 'a uuid in any of its forms is one tenant', async () => {
+      const id = t.ids.id(1);
+      await t.tenants({ ...t.tenantEvent(1), id: id.toUpperCase() });
+      await t.tenants({ ...t.tenantEvent(1, { name: 'Otra' }), id: `{${id}}` });
+      expect((await t.account()).name).toBe('Otra');
+      const event = t.orderEvent(1, { phone: p });
+      await t.orders({
+        ...event,
+        id: event.id.toUpperCase(),
+        after: { ...event.after, tenant_id: `{${id.toUpperCase()}}` },
+      });
+      expect(await t.contacts()).toMatchObject([{ phone: P }]);
+      expect(await t.fact(1)).toMatchObject({ tenant_id: id });
     });
-    expect(await t.contacts()).toMatchObject([{ phone: P }]);
-    expect(await t.fact(1)).toMatchObject({ tenant_id: id });
-  } finally {
-    await world.close();
   }
-});
 
-test.each(['seed', 'repo'] as const)(
-  'A13 an older schema: without its columns the rest works, profile %s',
-  async (profile) => {
-    const world = await openSinks(
+  vector('A13', 'an older schema: without its columns the rest works', async () => {
+    const older = await openSinks(
       profile,
       `ALTER TABLE accounts DROP COLUMN status; ALTER TABLE labels DROP COLUMN system;
-     ALTER TABLE contacts DROP COLUMN contact_type; ALTER TABLE contacts DROP COLUMN last_activity_at;`,
+       ALTER TABLE contacts DROP COLUMN contact_type; ALTER TABLE contacts DROP COLUMN last_activity_at;`,
     );
     try {
-      const t = new Shop(world);
-      await t.open(1, { is_active: false });
-      await t.tenants(t.tenantEvent(1, { name: 'Otra' }), t.tenantEvent(1, null));
-      expect((await t.account()).name).toBe('Otra');
-      expect(await labelsOf(t)).toHaveLength(2);
-      await t.order(1, { phone: p });
-      await t.order(2, { phone: p, name: 'Ana María' });
-      const contacts = await world.rows('SELECT name, custom_attributes FROM contacts');
+      const shop = new Shop(older);
+      await shop.open(1, { is_active: false });
+      await shop.tenants(shop.tenantEvent(1, { name: 'Otra' }), shop.tenantEvent(1, null));
+      expect((await shop.account()).name).toBe('Otra');
+      expect(await labelsOf(shop)).toHaveLength(2);
+      await shop.order(1, { phone: p });
+      await shop.order(2, { phone: p, name: 'Ana María' });
+      const contacts = await older.rows('SELECT name, custom_attributes FROM contacts');
       expect(contacts).toEqual([{ name: 'Ana María', custom_attributes: { total_orders: 2 } }]);
     } finally {
-      await world.close();
+      await older.close();
     }
-  },
-);
+  });
+
+  complete();
+});

@@ -1,19 +1,11 @@
 import { normalizeEmail } from '../../../src/messaging/normalize/email';
 import { emailBlocklist } from '../../../src/messaging/normalize/settings';
+import { emailVectors } from '../../fixtures/email-name-vectors';
 
 const none = emailBlocklist([]);
 
-describe('E: e-mail vectors', () => {
-  it.each<[string, string | null, string | null]>([
-    ['plus tag kept', 'maria+1@gmail.com', 'maria+1@gmail.com'],
-    ['Shopify placeholder', 'no-email-shopify-12345@example.com', null],
-    ['Woo placeholder', 'no-email-woo-4123@example.com', null],
-    ['example.com', 'test@example.com', null],
-    ['empty', '', null],
-    ['NULL', null, null],
-  ])('E %s', (_, raw, expected) => {
-    expect(normalizeEmail(raw, none)).toBe(expected);
-  });
+it.each(emailVectors.flat())('E %j', (raw, expected) => {
+  expect(normalizeEmail(raw, none)).toBe(expected);
 });
 
 describe('e-mail', () => {

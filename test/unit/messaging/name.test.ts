@@ -1,20 +1,8 @@
 import { normalizeName } from '../../../src/messaging/normalize/name';
+import { nameVectors } from '../../fixtures/email-name-vectors';
 
-describe('N: name vectors', () => {
-  it.each<[string, string | null]>([
-    ['Ana  Pérez ', 'Ana Pérez'],
-    ['María José Ñúñez', 'María José Ñúñez'],
-    ['O’Brien', 'O’Brien'],
-    ['#D1023', null],
-    ['#1001', null],
-    ['ana@gmail.com', null],
-    ['12345', null],
-    ['None None', null],
-    ['null', null],
-    ['   ', null],
-  ])('N %p', (raw, expected) => {
-    expect(normalizeName(raw)).toBe(expected);
-  });
+it.each(nameVectors.flat())('N %j', (raw, expected) => {
+  expect(normalizeName(raw)).toBe(expected);
 });
 
 describe('name', () => {
