@@ -1,6 +1,6 @@
 import type { ApplyResult, Sink, SinkBatch } from '../core/ports/sink';
 import type { Database, Sql } from '../core/ports/sql';
-import { formatPosition } from '../core/position';
+import { comparePositions, formatPosition, type Position } from '../core/position';
 import { attempt, createTools, type Tools } from './attempt';
 import type { MessagingCatalog } from './catalog';
 import { setAside, settleDeadLetters } from './dead-letters';
@@ -121,17 +121,14 @@ function byTenant(waiting: readonly Work[]): Map<string, Work[]> {
  * passing, because there are hardly ever any.
  */
 async function checkpoint(sql: Sql, { topic, partition, lastOffset, events }: SinkBatch): Promise<boolean> {
-  let version: string | null = null;
-  for (const event of events) {
-    const position = formatPosition(event.position);
-    if (version === null || position > version) version = position;
-  }
+  let highest: Position | null = null;
+  for (const { position } of events) if (!highest || comparePositions(position, highest) > 0) highest = position;
   const [row] = await sql.query<{ dead_letters: boolean }>(
     `INSERT INTO cdc.checkpoint AS c (topic, partition, last_offset, version) VALUES ($1, $2, $3, $4)
      ON CONFLICT (topic, partition) DO UPDATE
      SET last_offset = excluded.last_offset, version = greatest(c.version, excluded.version), applied_at = now()
      RETURNING EXISTS (SELECT FROM cdc.dead_letter) AS dead_letters`,
-    [topic, partition, lastOffset, version],
+    [topic, partition, lastOffset, highest && formatPosition(highest)],
   );
   return row!.dead_letters;
 }

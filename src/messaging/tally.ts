@@ -19,7 +19,8 @@ export class Tally {
   incomplete = 0;
   writes = 0;
   private readonly conflicts: Record<string, number> = {};
-  private outcomes: Outcome[] = [];
+  /** The last ones come last; more than are told. */
+  private recent: { readonly event: ChangeEvent; readonly what: string }[] = [];
 
   step({ item, event }: Work, step: Step): void {
     if (step === null) return;
@@ -47,9 +48,8 @@ export class Tally {
   }
 
   outcome(event: ChangeEvent, what: string): void {
-    const { table, op, commitTime } = event;
-    this.outcomes.push({ table, id: canonicalId(event.id), op, what, commitTime });
-    if (this.outcomes.length > 2 * OUTCOMES) this.outcomes = this.outcomes.slice(-OUTCOMES);
+    this.recent.push({ event, what });
+    if (this.recent.length > 100 * OUTCOMES) this.recent = this.recent.slice(-OUTCOMES);
   }
 
   add(other: Tally): void {
@@ -65,12 +65,14 @@ export class Tally {
     for (const [reason, count] of Object.entries(other.conflicts)) {
       this.conflicts[reason] = (this.conflicts[reason] ?? 0) + count;
     }
-    this.outcomes.push(...other.outcomes);
+    this.recent.push(...other.recent.slice(-OUTCOMES));
   }
 
   result(): ApplyResult {
     const { applied, stale, parked, placed, created, updated, deadLetters, incomplete, writes, conflicts } = this;
-    const outcomes = this.outcomes.slice(-OUTCOMES);
+    const outcomes = this.recent.slice(-OUTCOMES).map(({ event: { table, id, op, commitTime }, what }): Outcome => {
+      return { table, id: canonicalId(id), op, what, commitTime };
+    });
     return { applied, stale, parked, placed, created, updated, deadLetters, incomplete, writes, conflicts, outcomes };
   }
 }

@@ -1,4 +1,5 @@
 import type { Sql } from '../core/ports/sql';
+import type { Change } from './decide/shelf';
 import type { Alias, Conflict, Contact, OrderFact, TenantFact } from './decide/values';
 import { fieldOf, type World } from './decide/world';
 import type { RealIds } from './ids';
@@ -31,13 +32,8 @@ export async function writeLedger(sql: Sql, world: World, ids: RealIds): Promise
   return { rows: rows + recorded.length, conflicts: recorded.map((row) => row.reason) };
 }
 
-interface Change<R> {
-  readonly before: R | null;
-  readonly after: R;
-}
-
 /** Rows that were not there, and those that were and of which `matters` is true. */
-function split<R>(changes: Iterable<Change<R>>, matters: (before: R, after: R) => boolean = () => true) {
+function split<R>(changes: readonly Change<R>[], matters: (before: R, after: R) => boolean = () => true) {
   const added: R[] = [];
   const changed: R[] = [];
   for (const { before, after } of changes) {

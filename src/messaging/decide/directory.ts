@@ -22,7 +22,7 @@ export class Directory {
   }
 
   /** Everybody who holds exactly this value. */
-  holders(kind: HeldKind, value: string): ReadonlySet<string> {
+  holders(kind: HeldKind, value: string): readonly string[] {
     if (this.complete) this.held[kind].know(value);
     return this.held[kind].get(value);
   }

@@ -17,22 +17,29 @@ export function recompute(world: World, contactId: string, rules: Rules): void {
   if (!contact) return;
   const facts = world.factsOf(contactId);
   if (facts.length > 0 && facts.every((fact) => fact.erased)) return;
-  const live = facts.filter((fact) => !fact.deleted).sort((a, b) => compareByAge(b, a));
+  const live = facts.filter((fact) => !fact.deleted);
 
-  const email = live.find((fact) => fact.email !== null);
-  const phone = live.find((fact) => fact.phone !== null);
+  const email = newestWith('email', live);
+  const phone = newestWith('phone', live);
   let next = contact;
   if (email) next = withUnique(world, next, 'email', email);
   if (phone) next = withUnique(world, next, 'phone', phone);
-  next = withName(next, contact.phone, live.find((fact) => fact.name !== null)?.name ?? null);
+  next = withName(next, contact.phone, newestWith('name', live)?.name ?? null);
 
   const contactType = live.length > 0 && (next.contactType ?? 0) < CUSTOMER ? CUSTOMER : next.contactType;
-  const customerId = live.find((fact) => fact.customerId !== null)?.customerId ?? next.customerId;
+  const customerId = newestWith('customerId', live)?.customerId ?? next.customerId;
   const totalOrders = countOrders(live, rules);
   if (contactType !== next.contactType || customerId !== next.customerId || totalOrders !== next.totalOrders) {
     next = { ...next, contactType, customerId, totalOrders };
   }
   if (next !== contact) world.setContact(next);
+}
+
+function newestWith(field: keyof OrderFact, facts: readonly OrderFact[]): OrderFact | null {
+  let newest: OrderFact | null = null;
+  for (const fact of facts)
+    if (fact[field] !== null && (newest === null || compareByAge(fact, newest) > 0)) newest = fact;
+  return newest;
 }
 
 /** E-mail and phone, which only one contact of an account can hold. `source` is the order that supplies the value. */
@@ -84,7 +91,7 @@ const withoutPlus = (phone: string): string => (phone.startsWith('+') ? phone.sl
 
 function countOrders(live: readonly OrderFact[], rules: Rules): number {
   if (rules.totalOrders === 'source') {
-    const told = live.find((fact) => fact.orderCount !== null);
+    const told = newestWith('orderCount', live);
     if (told) return told.orderCount!;
   }
   const orders = new Set<string>();

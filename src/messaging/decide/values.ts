@@ -135,10 +135,13 @@ export function compareIds(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0;
 }
 
+const CANONICAL_UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 const UUID = /^\{?([0-9a-f]{8})-?([0-9a-f]{4})-?([0-9a-f]{4})-?([0-9a-f]{4})-?([0-9a-f]{12})\}?$/i;
 
 /** One text for one id: a uuid in lower case with its dashes (as PostgreSQL writes it), anything else as it is. */
 export function canonicalId(text: string): string {
+  // As it nearly always comes: a fifth of the time, and nothing allocated.
+  if (CANONICAL_UUID.test(text)) return text;
   const uuid = UUID.exec(text);
   return uuid ? uuid.slice(1).join('-').toLowerCase() : text;
 }

@@ -1,6 +1,6 @@
 import { whatsappVariant } from '../normalize/phone';
 import { Directory, type HeldKind } from './directory';
-import { Index, Shelf } from './shelf';
+import { type Change, Index, Shelf } from './shelf';
 import {
   type Account,
   ALIAS_KINDS,
@@ -88,7 +88,7 @@ export class World {
   }
   /** Every order linked to the contact, deleted ones too. */
   factsOf(contactId: string): OrderFact[] {
-    return Array.from(this.linked.get(contactId), (orderId) => this.facts.get(orderId)!);
+    return this.linked.get(contactId).map((orderId) => this.facts.get(orderId)!);
   }
 
   // Contacts
@@ -98,7 +98,7 @@ export class World {
     this.contacts.load(id, contact);
     if (!contact) return;
     this.phoneAliases.set(id, phoneAliases);
-    this.hold(contact);
+    this.hold(contact, null);
   }
   hasContact(id: string): boolean {
     return this.contacts.has(id);
@@ -112,20 +112,17 @@ export class World {
     this.contacts.set(contact.id, contact);
     this.linked.know(contact.id);
     this.phoneAliases.set(contact.id, 0);
-    this.hold(contact);
+    this.hold(contact, null);
   }
   setContact(contact: Contact): void {
     const before = this.contact(contact.id)!;
     this.contacts.set(contact.id, contact);
-    const { held } = this.directory(contact.accountId);
-    if (before.emailKey && before.emailKey !== contact.emailKey) held.email.remove(before.emailKey, before.id);
-    if (before.phone && before.phone !== contact.phone) held.phone.remove(before.phone, before.id);
-    this.hold(contact);
+    this.hold(contact, before);
   }
-  private hold({ id, accountId, emailKey, phone }: Contact): void {
+  private hold({ id, accountId, emailKey, phone }: Contact, before: Contact | null): void {
     const { held } = this.directory(accountId);
-    if (emailKey) held.email.add(emailKey, id);
-    if (phone) held.phone.add(phone, id);
+    move(held.email, id, before?.emailKey, emailKey);
+    move(held.phone, id, before?.phone, phone);
   }
 
   // Look-ups
@@ -144,18 +141,17 @@ export class World {
    */
   holder(accountId: string, kind: HeldKind, value: string, except: string | null = null): Contact | null {
     const directory = this.directory(accountId);
-    if (kind === 'email') {
-      const holders = this.contactsOf(directory.holders(kind, value), except);
-      return lowest(holders.filter((contact) => contact.email === value)) ?? lowest(holders);
-    }
-    const canonical = lowest(this.contactsOf(directory.holders(kind, value), except));
-    const variant = canonical === null ? whatsappVariant(value) : null;
-    return variant === null ? canonical : lowest(this.contactsOf(directory.holders(kind, variant), except));
+    const holder = this.first(directory.holders(kind, value), value, except);
+    const variant = kind === 'phone' && holder === null ? whatsappVariant(value) : null;
+    return variant === null ? holder : this.first(directory.holders(kind, variant), variant, except);
   }
-  private contactsOf(ids: ReadonlySet<string>, except: string | null): readonly Contact[] {
-    if (ids.size === 0) return NO_CONTACTS;
-    const found: Contact[] = [];
-    for (const id of ids) if (id !== except) found.push(this.contacts.get(id)!);
+  private first(ids: readonly string[], value: string, except: string | null): Contact | null {
+    let found: Contact | null = null;
+    for (const id of ids) {
+      if (id === except) continue;
+      const contact = this.contacts.get(id)!;
+      if (found === null || precedes(contact, found, value)) found = contact;
+    }
     return found;
   }
 
@@ -202,10 +198,10 @@ export class World {
   accountChanges = () => this.accounts.changes();
   factChanges = () => this.facts.changes();
   contactChanges = () => this.contacts.changes();
-  *aliasChanges(): ReturnType<Shelf<Alias>['changes']> {
-    for (const { aliases } of this.directories.values()) {
-      for (const kind of ALIAS_KINDS) yield* aliases[kind].changes();
-    }
+  aliasChanges(): Change<Alias>[] {
+    return [...this.directories.values()].flatMap(({ aliases }) =>
+      ALIAS_KINDS.flatMap((kind) => aliases[kind].changes()),
+    );
   }
   conflicts = (): Iterable<Conflict> => this.conflictsByKey.values();
 }
@@ -213,11 +209,14 @@ export class World {
 /** A conflict is about one of the two fields that only one contact can have. */
 export const fieldOf = (reason: ConflictReason): HeldKind => (reason.startsWith('email') ? 'email' : 'phone');
 
-const NO_CONTACTS: readonly Contact[] = [];
+/** Who holds the e-mail exactly, not in another case; then the lower id. */
+function precedes(a: Contact, b: Contact, email: string): boolean {
+  const exact = a.email === email;
+  return exact === (b.email === email) ? compareIds(a.id, b.id) < 0 : exact;
+}
 
-function lowest(contacts: readonly Contact[]): Contact | null {
-  if (contacts.length < 2) return contacts[0] ?? null;
-  let found: Contact | null = null;
-  for (const contact of contacts) if (found === null || compareIds(contact.id, found.id) < 0) found = contact;
-  return found;
+function move(index: Index, id: string, from: string | null | undefined, to: string | null): void {
+  if (from === to) return;
+  if (from) index.remove(from, id);
+  if (to) index.add(to, id);
 }

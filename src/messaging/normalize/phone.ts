@@ -44,7 +44,12 @@ const ONE_REPEATED_DIGIT = /^(\d)\1*$/;
  */
 export function normalizePhone(raw: string | null, region: Region): string | null {
   if (isBlank(raw) || raw!.length > MAX_LENGTH) return null;
-  let text = raw!.normalize('NFKC').replace(FORMAT_CHARACTERS, '').replace(SCHEME, '').trim();
+  return plainMobile(raw!, region) ?? parsedPhone(raw!, region);
+}
+
+/** {@link normalizePhone} the long way, for any text; exported for the test that holds the short way against it. */
+export function parsedPhone(raw: string, region: Region): string | null {
+  let text = raw.normalize('NFKC').replace(FORMAT_CHARACTERS, '').replace(SCHEME, '').trim();
   if (EXPONENT.test(text)) return null;
   text = (SPREADSHEET_FLOAT.exec(text)?.[1] ?? text).replace(/\+{2,}/g, '+');
   for (const part of text.split(SEPARATORS, MAX_PARTS)) {
@@ -52,6 +57,25 @@ export function normalizePhone(raw: string | null, region: Region): string | nul
     if (accepted !== null) return accepted;
   }
   return null;
+}
+
+/**
+ * Mobile numbers by their digits alone, with or without the country code: for these the way through the parser ends in the
+ * same answer, as the tests hold against it. 0.2 us instead of 5 to 9, and it is nearly every phone of an order.
+ */
+const PLAIN_MOBILE: ReadonlyMap<Region, { readonly code: string; readonly pattern: RegExp; readonly digits: number }> =
+  new Map([
+    ['PE', { code: '+51', pattern: /^(?:\+?51)?9\d{8}$/, digits: 9 }],
+    ['CO', { code: '+57', pattern: /^(?:\+?57)?3(?:0[0-5]|1\d|2[0-3]|5[01])\d{7}$/, digits: 10 }],
+    ['MX', { code: '+52', pattern: /^(?:\+?52)?(?:33|5[56]|81)\d{8}$/, digits: 10 }],
+  ]);
+
+function plainMobile(raw: string, region: Region): string | null {
+  const plain = PLAIN_MOBILE.get(region);
+  const text = raw.replace(/[ -]/g, '');
+  if (!plain?.pattern.test(text)) return null;
+  const national = text.slice(-plain.digits);
+  return ONE_REPEATED_DIGIT.test(national) ? null : plain.code + national;
 }
 
 function acceptPart(part: string, region: Region): string | null {
@@ -88,13 +112,15 @@ function continuesNumberOf(region: Region, digits: string): boolean {
 }
 
 /**
- * {@link normalizePhone} that remembers, for loops: an order's phone comes again with each of its changes. Parsing costs
- * 5 to 9 microseconds (up to 40 for foreign digits without a plus), a remembered answer less than one.
+ * {@link normalizePhone} that remembers what had to be parsed, for loops: an order's phone comes again with each of its
+ * changes. Parsing costs 5 to 9 microseconds (up to 40 for foreign digits without a plus), a remembered answer less than one.
  */
-export function rememberingPhoneNormalizer(capacity = 20_000): typeof normalizePhone {
+export function rememberingPhoneNormalizer(capacity = 5_000): typeof normalizePhone {
   const known = new Map<string, string | null>();
   return (raw, region) => {
     if (raw === null || raw.length > 40) return normalizePhone(raw, region);
+    const plain = plainMobile(raw, region);
+    if (plain !== null) return plain;
     const key = region + raw;
     let answer = known.get(key);
     if (answer === undefined) {
@@ -106,11 +132,14 @@ export function rememberingPhoneNormalizer(capacity = 20_000): typeof normalizeP
   };
 }
 
+const HAS_VARIANT = /^\+5[245]/;
+
 /**
  * What WhatsApp may call a canonical number, and a contact made by a conversation may therefore hold: Mexico's old 1
  * after the country code, Argentina without its 9, Brazil without the ninth digit. Null for all others.
  */
 export function whatsappVariant(canonical: string): string | null {
+  if (!HAS_VARIANT.test(canonical)) return null;
   const mexico = /^\+52(\d{10})$/.exec(canonical);
   if (mexico) return `+521${mexico[1]}`;
   const argentina = /^\+549(\d{10})$/.exec(canonical);

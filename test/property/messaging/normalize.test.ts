@@ -7,6 +7,7 @@ import {
   canonicalOfVariant,
   isKnownPhone,
   normalizePhone,
+  parsedPhone,
   type Region,
   whatsappVariant,
 } from '../../../src/messaging/normalize/phone';
@@ -99,6 +100,37 @@ test('every mobile of the three countries is found in each way of writing it', (
       }),
     );
   }
+});
+
+describe('numbers that are not parsed are what parsing gives', () => {
+  const COUNTRIES = { PE: ['51', 9], CO: ['57', 10], MX: ['52', 10] } as const;
+
+  test.each(['PE', 'CO', 'MX'] as const)('every beginning of a number of %s', (where) => {
+    const [code, length] = COUNTRIES[where];
+    for (let beginning = 100; beginning < 1000; beginning++) {
+      const national = `${beginning}${String(beginning * 7_919 + 1_234_567).slice(0, length - 3)}`.padEnd(length, '8');
+      for (const raw of [national, code + national, `+${code}${national}`])
+        expect([raw, normalizePhone(raw, where)]).toEqual([raw, parsedPhone(raw, where)]);
+    }
+  });
+
+  test('however it is written', () => {
+    const digit = fc.stringMatching(/^\d$/);
+    const written = fc
+      .tuple(
+        fc.constantFrom('', '+', '51', '+51', '57', '+57', '52', '+52', '0', '00', '1'),
+        fc.constantFrom('9', '3', '31', '33', '55', '81', '99999999', '33333333', ''),
+        fc.array(fc.tuple(digit, fc.constantFrom('', '', ' ', '-', ' - ', '--')), { minLength: 6, maxLength: 12 }),
+        fc.constantFrom('', ' ', '-'),
+      )
+      .map(([code, first, rest, end]) => `${end}${code}${end}${first}${rest.flat().join('')}${end}`);
+    fc.assert(
+      fc.property(written, region, (raw, where) => {
+        expect(normalizePhone(raw, where)).toBe(parsedPhone(raw, where));
+      }),
+      { numRuns: 2000 },
+    );
+  });
 });
 
 test('a WhatsApp variant leads back to its number', () => {
