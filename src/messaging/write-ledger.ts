@@ -3,7 +3,7 @@ import type { Change } from './decide/shelf';
 import type { Alias, Conflict, Contact, OrderFact, TenantFact } from './decide/values';
 import { fieldOf, type World } from './decide/world';
 import type { RealIds } from './ids';
-import { type Column, column, execute, names, query, type Rows, unnest } from './rows';
+import { type Column, column, copy, execute, names, query, type Rows, unnest } from './rows';
 
 export interface LedgerWrites {
   readonly rows: number;
@@ -22,11 +22,11 @@ export async function writeLedger(sql: Sql, world: World, ids: RealIds): Promise
   const aliases = split(world.aliasChanges());
   const contacts = split(world.contactChanges(), remembersMore);
   let rows = await write(UPSERT_TENANTS, [...tenants.added, ...tenants.changed]);
-  rows += await write(INSERT_FACTS, facts.added);
+  rows += await copy(sql, FACTS, FACT, facts.added, ids);
   rows += await write(UPDATE_FACTS, facts.changed);
-  rows += await write(INSERT_MEMORIES, contacts.added);
+  rows += await copy(sql, MEMORIES, MEMORY, contacts.added, ids);
   rows += await write(UPSERT_MEMORIES, contacts.changed);
-  rows += await write(INSERT_ALIASES, aliases.added);
+  rows += await copy(sql, ALIASES, ALIAS, aliases.added, ids);
   rows += await write(UPSERT_ALIASES, aliases.changed);
   const recorded = await query<Conflict, { reason: string }>(sql, RECORD_CONFLICTS, [...world.conflicts()], ids);
   return { rows: rows + recorded.length, conflicts: recorded.map((row) => row.reason) };
@@ -110,10 +110,10 @@ function upsertion<R>(table: string, keys: number, columns: readonly Column<R>[]
 }
 
 const UPSERT_TENANTS = upsertion('tenant_fact', 1, TENANT);
-const INSERT_FACTS = insertion('order_fact', FACT);
-const INSERT_MEMORIES = insertion('contact_memory', MEMORY);
+const FACTS = `cdc.order_fact (${names(FACT)})`;
+const MEMORIES = `cdc.contact_memory (${names(MEMORY)})`;
+const ALIASES = `cdc.identity_alias (${names(ALIAS)})`;
 const UPSERT_MEMORIES = upsertion('contact_memory', 1, MEMORY);
-const INSERT_ALIASES = insertion('identity_alias', ALIAS);
 const UPSERT_ALIASES = upsertion('identity_alias', 3, ALIAS);
 const RECORD_CONFLICTS = insertion('conflict', CONFLICT, 'ON CONFLICT DO NOTHING RETURNING reason');
 const UPDATE_FACTS: Rows<OrderFact> = {

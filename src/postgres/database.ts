@@ -1,4 +1,5 @@
 import type { PoolClient, QueryResult } from 'pg';
+import { from as copyFrom } from 'pg-copy-streams';
 import { CdcError } from '../core/errors';
 import type { Database, Sql } from '../core/ports/sql';
 import type { Side } from './errors';
@@ -17,7 +18,7 @@ export function openDatabase(url: string, side: Side, options: SessionOptions): 
 /** The same over sessions that somebody else uses too. */
 export function databaseOver(sessions: Sessions, side: Side): Database {
   return {
-    ...sql((...statement) => sessions.use((client) => run(sessions, client, ...statement))),
+    ...sql(sessions, (work) => sessions.use(work)),
     transaction: (work) => sessions.use((client) => transaction(sessions, side, client, work)),
     close: () => sessions.close(),
   };
@@ -25,11 +26,21 @@ export function databaseOver(sessions: Sessions, side: Side): Database {
 
 type Statement = readonly [text: string, values?: readonly unknown[], name?: string];
 
-function sql(execute: (...statement: Statement) => Promise<QueryResult>): Sql {
+function sql(sessions: Sessions, lend: <T>(work: (client: PoolClient) => Promise<T>) => Promise<T>): Sql {
+  const execute = (...statement: Statement) => lend((client) => run(sessions, client, ...statement));
   return {
     query: async <R>(...statement: Statement) => (await execute(...statement)).rows as R[],
     execute: async (...statement) => (await execute(...statement)).rowCount ?? 0,
+    copy: (into, rows) => lend((client) => sessions.run(client, () => copy(client, into, rows))),
   };
+}
+
+function copy(client: PoolClient, into: string, rows: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const stream = client.query(copyFrom(`COPY ${into} FROM STDIN`));
+    stream.on('finish', resolve).on('error', reject);
+    stream.end(rows);
+  });
 }
 
 async function run(sessions: Sessions, client: PoolClient, ...[text, values, name]: Statement): Promise<QueryResult> {
@@ -47,7 +58,7 @@ async function transaction<T>(
   await run(sessions, client, 'BEGIN');
   let result: T;
   try {
-    result = await work(sql((...statement) => run(sessions, client, ...statement)));
+    result = await work(sql(sessions, (use) => use(client)));
   } catch (error) {
     // A connection that cannot even roll back is broken; the pool sees that by itself, and the first error is the one that counts.
     await run(sessions, client, 'ROLLBACK').catch(() => {});

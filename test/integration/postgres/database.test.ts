@@ -50,6 +50,23 @@ describe('values', () => {
     });
   });
 
+  it('go in by COPY', async () => {
+    await db.transaction(async (sql) => {
+      await sql.execute('CREATE TABLE copied (n bigint, text text)');
+      await sql.copy('copied (n, text)', '1\tGarc\u00eda\n2\t\\N\n3\ta\\\\b\\tc');
+      expect(await sql.query('SELECT * FROM copied ORDER BY n')).toEqual([
+        { n: '1', text: 'Garc\u00eda' },
+        { n: '2', text: null },
+        { n: '3', text: 'a\\b\tc' },
+      ]);
+      await sql.execute('SAVEPOINT before; CREATE UNIQUE INDEX ON copied (n)');
+      const { sqlState } = await failure(sql.copy('copied (n, text)', '3\tx'));
+      expect(sqlState).toBe('23505');
+      await sql.execute('ROLLBACK TO SAVEPOINT before');
+      await sql.copy('copied (n, text)', '3\tx');
+    });
+  });
+
   it('do not depend on what the database or the URL sets', async () => {
     await db.execute(`ALTER DATABASE ${database.name} SET TimeZone = 'America/Lima'`);
     const url = new URL(database.url);
