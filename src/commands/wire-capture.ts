@@ -13,7 +13,6 @@ import { CdcError, toCdcError } from '../core/errors';
 import type { Logger } from '../core/ports/log';
 import type { SourceQueries } from '../core/ports/source';
 import type { Database } from '../core/ports/sql';
-import { READY } from '../core/readiness';
 import type { CaptureObservers, CaptureStats } from '../core/stats';
 import type { Relation } from '../core/tuple';
 import { VERSION } from '../core/version';
@@ -85,7 +84,7 @@ export function captureLife(
           stats,
           observers,
           log,
-          onStreaming: () => report(READY),
+          onReadiness: report,
         },
         signal,
       );
@@ -209,5 +208,6 @@ function optionsOf(config: SourceConfig, confirmTrailMs: number): CaptureOptions
     snapshotChunkRows: config.snapshotChunkRows,
     maxBatchBytes: config.maxBatchBytes,
     confirmTrailMs,
+    progressTimeoutMs: config.progressTimeoutMs,
   };
 }

@@ -5,7 +5,7 @@ import { Backoff, wait } from '../core/backoff';
 import { capturedBefore, judgeHistory, type RepairState } from '../core/capture-state';
 import { CdcError, toCdcError } from '../core/errors';
 import type { Logger } from '../core/ports/log';
-import type { SourceInspection } from '../core/ports/source';
+import type { SlotHistory } from '../core/ports/source';
 import type { Database } from '../core/ports/sql';
 import { readState } from '../kafka/state-reader';
 import { REPAIRABLE, repairSlot } from '../pipeline/repair';
@@ -97,7 +97,7 @@ export async function mendSlot(
   }
 }
 
-async function replaceSlot(database: Database, name: string): Promise<SourceInspection> {
+async function replaceSlot(database: Database, name: string): Promise<SlotHistory> {
   await dropSlot(database, name);
   const confirmedLsn = await createSlot(database, name, CREATE_TIMEOUT_MS);
   if (confirmedLsn === null) throw new CdcError('slot_active', `slot ${name} was made by somebody else in this moment`);

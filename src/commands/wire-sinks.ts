@@ -53,7 +53,7 @@ export function sinkLife(
           Object.assign(partitionStats(stats, topic, partition), { offset, highWatermark }),
       });
       const decode = (_topic: string, records: Parameters<ChangeDecoder['decode']>[0]) => decoder.decode(records);
-      const options = { maxRecords: config.batchMaxRecords };
+      const options = { maxRecords: config.batchMaxRecords, progressTimeoutMs: config.progressTimeoutMs };
       await runSink(
         options,
         { consumer, decode, sink, stats, observers, log, onReadiness: report, onOutcomes },

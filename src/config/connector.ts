@@ -27,6 +27,12 @@ function key<T extends z.ZodType>(schema: T, fallback: z.input<T>, description: 
 
 const stateTopic = key(topicName, '_ventia_cdc_state', "The service's own memory: a compacted topic.");
 
+const progressTimeout = key(
+  integer(10_000, 3_600_000),
+  15_000,
+  'How long nothing may move while there is something to do; then the connector is not ready (CDC-902), whatever the cause.',
+);
+
 const SOURCE = {
   'connector.class': z.literal('ventia.PostgresSource'),
   'topic.prefix': key(topicName, 'ventia', 'A table without an entry in topics goes to <topic.prefix>.<table>.'),
@@ -72,6 +78,7 @@ const SOURCE = {
     'auto',
     'Copies of each topic at its creation. auto = 3, or the number of brokers when there are fewer.',
   ),
+  'progress.timeout.ms': progressTimeout,
   'state.topic': stateTopic,
 };
 
@@ -81,6 +88,7 @@ const sink = (topics: string, group: string, topicsAre: string) => ({
   'consumer.group': key(anyName, group, 'Consumer group; its offsets are the resume point.'),
   'messaging.schema': key(identifier, 'messaging', "Schema of Messaging's tables."),
   'batch.max.records': key(integer(1, 100_000), 2_000, 'Events applied at most in one transaction.'),
+  'progress.timeout.ms': progressTimeout,
   'state.topic': stateTopic,
 });
 
@@ -143,6 +151,7 @@ const source = z
     /** Null = by the topics' in-sync replicas. */
     confirmTrailMs: keys['confirm.trail.ms'],
     maxBatchBytes: keys['max.batch.bytes'],
+    progressTimeoutMs: keys['progress.timeout.ms'],
     partitions: keys.partitions,
     /** Null = by the number of brokers. */
     replicationFactor: keys['replication.factor'],
@@ -173,6 +182,7 @@ function sinkConfig(keys: z.output<z.ZodObject<ReturnType<typeof sink>>>) {
     consumerGroup: keys['consumer.group'],
     messagingSchema: keys['messaging.schema'],
     batchMaxRecords: keys['batch.max.records'],
+    progressTimeoutMs: keys['progress.timeout.ms'],
     stateTopic: keys['state.topic'],
   };
 }

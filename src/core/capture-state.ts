@@ -1,6 +1,6 @@
 import { CdcError } from './errors';
 import { formatLsn, type Lsn, parseLsn } from './lsn';
-import type { SourceInspection } from './ports/source';
+import type { SlotHistory } from './ports/source';
 
 /**
  * What capture keeps in the state topic, one compacted record per key. Everything else it needs is in the slot and in the
@@ -96,7 +96,7 @@ export function confirmedAtMost(state: State, connector: string): Lsn | null {
  * Why what was captured before cannot be continued from the slot as it was found: source_forked, slot_replaced, or null. The
  * slot must have been looked at before the state was read, because a capture elsewhere may be moving both.
  */
-export function judgeHistory(state: State, connector: string, found: SourceInspection): CdcError | null {
+export function judgeHistory(state: State, connector: string, found: SlotHistory): CdcError | null {
   const source = readState<SourceState>(state, stateKeys.source(connector));
   const repair = readState<RepairState>(state, stateKeys.repair(connector));
   const atMost = confirmedAtMost(state, connector);

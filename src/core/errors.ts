@@ -205,6 +205,12 @@ export const ERRORS = {
     "A type of the contract's columns is not understood in binary form.",
     'Nothing to do: it reconnects and asks for text.',
   ),
+  slot_at_risk: spec(
+    'CDC-225',
+    'timed',
+    'The server is about to remove WAL that the replication slot still needs.',
+    'Let capture run and catch up, or raise max_slot_wal_keep_size: ALTER SYSTEM SET …; SELECT pg_reload_conf();',
+  ),
 
   // 3xx: Kafka
   kafka_unreachable: spec(
@@ -372,6 +378,12 @@ export const ERRORS = {
     'timed',
     'Set-up could not get a lock in time; the application goes first.',
     'Run ventia-cdc setup again when the long transaction has ended.',
+  ),
+  progress_stopped: spec(
+    'CDC-902',
+    'timed',
+    'Something waits to be done, and nothing moves.',
+    'The message names who is waited for; it goes on by itself when that one does.',
   ),
 } as const satisfies Record<string, ErrorSpec>;
 

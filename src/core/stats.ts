@@ -82,6 +82,18 @@ export const newSnapshotStats = (rowsEstimated: number): SnapshotStats => ({
   done: false,
 });
 
+/** The slot as it was last looked at. */
+export interface SlotStats {
+  readonly walStatus: string | null;
+  readonly active: boolean;
+  readonly retainedBytes: bigint | null;
+  readonly safeWalBytes: bigint | null;
+  /** WAL written a second, by everybody; null = not measured yet. */
+  readonly walBytesPerSecond: number | null;
+  /** Until the WAL that may be kept is spent, if nothing is confirmed; null = no limit. */
+  readonly budgetSeconds: number | null;
+}
+
 export interface CaptureStats {
   /** By table as in the source (`orders`); made with {@link tableStats}. */
   readonly tables: Map<string, TableStats>;
@@ -98,8 +110,12 @@ export interface CaptureStats {
   receivedLsn: Lsn;
   publishedLsn: Lsn;
   confirmedLsn: Lsn;
-  /** WAL end the server told last. */
+  /** End of the server's WAL, looked up every few seconds. */
   serverLsn: Lsn;
+  /** Null before the first look. */
+  slot: SlotStats | null;
+  /** Everything committed at the source before this is in Kafka, milliseconds since 1970; 0 = not known yet. */
+  completeUntilMs: number;
   /** Commit time of the last acknowledged transaction, microseconds since 1970; 0 = none yet. */
   lastCommitTime: bigint;
   /** When the last flush was acknowledged or nothing was left to send, milliseconds since 1970. */
@@ -124,6 +140,8 @@ export const newCaptureStats = (): CaptureStats => ({
   publishedLsn: ZERO_LSN,
   confirmedLsn: ZERO_LSN,
   serverLsn: ZERO_LSN,
+  slot: null,
+  completeUntilMs: 0,
   lastCommitTime: 0n,
   lastProgressMs: 0,
   reconnects: 0,

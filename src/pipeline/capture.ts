@@ -7,6 +7,7 @@ import type { Logger } from '../core/ports/log';
 import type { ReplicationStream, SourceInspection, SourceQueries } from '../core/ports/source';
 import type { KeyRecord, TopicWriter } from '../core/ports/topics';
 import { Progress } from '../core/progress';
+import type { Readiness } from '../core/readiness';
 import type { ReplicationMessage } from '../core/replication-message';
 import type { CaptureObservers, CaptureStats } from '../core/stats';
 import { Confirmation } from './confirmation';
@@ -31,6 +32,8 @@ export interface CaptureOptions {
   readonly snapshotChunkRows: number;
   readonly maxBatchBytes: number;
   readonly confirmTrailMs: number;
+  /** How long nothing may move while there is something to do. */
+  readonly progressTimeoutMs: number;
 }
 
 export interface CapturePorts {
@@ -47,8 +50,8 @@ export interface CapturePorts {
   readonly stats: CaptureStats;
   readonly observers: CaptureObservers;
   readonly log: Logger;
-  /** It streams and makes progress. */
-  onStreaming(): void;
+  /** Whether it streams and makes progress; called when that changes. */
+  onReadiness(readiness: Readiness): void;
 }
 
 /** A clean stop waits this long for what is in flight; what is not acknowledged by then comes again. */
@@ -62,6 +65,7 @@ const DRAIN_MS = 5000;
  * reads what the topics hold. Then bytes flow.
  */
 export async function runCapture(o: CaptureOptions, ports: CapturePorts, signal: AbortSignal): Promise<void> {
+  const lookedMs = Date.now();
   const source = await ports.inspect();
   const stream = ports.openStream(source.confirmedLsn);
   const ended = deferred<void>();
@@ -76,7 +80,7 @@ export async function runCapture(o: CaptureOptions, ports: CapturePorts, signal:
     onKeepalive: (walEnd) => pump?.onKeepalive(walEnd),
     onEnd: (error) => ended.reject(error),
   });
-  const session = new Session(o, ports, source, stream, (error) => ended.reject(error));
+  const session = new Session(o, ports, source, lookedMs, stream, (error) => ended.reject(error));
   try {
     stream.pause();
     const opened = await session.open();
@@ -84,7 +88,6 @@ export async function runCapture(o: CaptureOptions, ports: CapturePorts, signal:
     pump = opened.pump;
     for (const { payload, lsn } of early) pump.onMessage(payload, lsn);
     opened.begin();
-    ports.onStreaming();
     signal.addEventListener('abort', () => ended.resolve(), { once: true });
     if (signal.aborted) ended.resolve();
     await ended.promise;
@@ -108,6 +111,7 @@ class Session {
     private readonly o: CaptureOptions,
     private readonly ports: CapturePorts,
     private readonly source: SourceInspection,
+    private readonly lookedMs: number,
     private readonly stream: ReplicationStream,
     private readonly fail: (error: CdcError) => void,
   ) {
@@ -184,9 +188,21 @@ class Session {
       onFailure: this.fail,
     });
     const upkeep = new Upkeep({
+      progressTimeoutMs: o.progressTimeoutMs,
+      stats,
+      log,
       advance: () => this.confirmation?.advance(),
       renewFence: () => flusher.renewFence(),
-      inspect: async () => void (await ports.inspect()),
+      inspect: () => ports.inspect(),
+      sight: () => ({
+        paused: pump.waitingForRoom,
+        unacknowledged: !flusher.drained,
+        batches: stats.batches,
+        messages: pump.messages,
+        heardLsn: pump.heardLsn,
+        receivedLsn: progress.received,
+      }),
+      onReadiness: ports.onReadiness,
       fail: this.fail,
     });
     this.upkeep = upkeep;
@@ -194,7 +210,7 @@ class Session {
       pump.drain();
       for (const [key, value] of recorded.changes()) flusher.batch.appendState(key, value, BigInt(Date.now()));
       flusher.schedule();
-      upkeep.start();
+      upkeep.start(this.source, this.lookedMs);
       snapshot
         .run(pump, recorded.tablesToLoad(o.tables, o.snapshotMode))
         .then((loaded) => loaded && recorded.repair && this.repaired(flusher, recorded.repair))

@@ -46,6 +46,9 @@ export class Pump {
   private now = 0n;
   private lsn: Lsn = 0n;
 
+  /** What came by the stream so far: messages, and the WAL end of the last keepalive. */
+  messages = 0;
+  heardLsn: Lsn = 0n;
   private waiting: { payload: Buffer; lsn: Lsn }[] = [];
   private blocked = true;
   private failed = false;
@@ -58,6 +61,7 @@ export class Pump {
 
   onMessage(payload: Buffer, lsn: Lsn): void {
     if (this.failed) return;
+    this.messages++;
     if (this.blocked) this.waiting.push({ payload: Buffer.from(payload), lsn });
     else if (!this.attempt(payload, lsn)) this.block({ payload: Buffer.from(payload), lsn });
     else if (this.emission) this.block(null);
@@ -65,7 +69,8 @@ export class Pump {
   }
 
   onKeepalive(walEnd: Lsn): void {
-    this.o.stats.serverLsn = walEnd;
+    this.heardLsn = walEnd;
+    if (walEnd > this.o.stats.serverLsn) this.o.stats.serverLsn = walEnd;
     if (this.blocked || this.inTransaction || !this.o.flusher.drained) return;
     this.o.progress.idle(walEnd, Date.now());
     this.o.stats.receivedLsn = this.o.progress.received;

@@ -13,7 +13,7 @@ import { CdcError } from '../core/errors';
 import type { Lsn } from '../core/lsn';
 import type { EncoderFactory } from '../core/ports/encoding';
 import type { Logger } from '../core/ports/log';
-import type { SourceInspection, SourceQueries } from '../core/ports/source';
+import type { SlotHistory, SourceQueries } from '../core/ports/source';
 import type { TopicWriter } from '../core/ports/topics';
 
 /** What earlier lives of capture left in the state topic, held against what is found now. */
@@ -26,7 +26,7 @@ export class RecordedState {
   ) {}
 
   /** The epoch to write with. Throws source_forked, slot_replaced: history forked, which nobody may decide in silence. */
-  epoch(found: SourceInspection): number {
+  epoch(found: SlotHistory): number {
     const trouble = judgeHistory(this.writer.state, this.connector, found);
     if (trouble) throw trouble;
     const key = stateKeys.source(this.connector);

@@ -8,7 +8,7 @@ import {
 } from '../core/capture-state';
 import type { ErrorKind } from '../core/errors';
 import { formatLsn } from '../core/lsn';
-import type { SourceInspection } from '../core/ports/source';
+import type { SlotHistory } from '../core/ports/source';
 import type { TopicWriter } from '../core/ports/topics';
 
 /** What a repair mends: the slot does not lead on from what was captured. */
@@ -28,7 +28,7 @@ export interface RepairPorts {
   /** Fences whoever captures now. */
   openWriter(): Promise<TopicWriter>;
   /** Drops the slot, if there is one, and creates it anew. */
-  replaceSlot(): Promise<SourceInspection>;
+  replaceSlot(): Promise<SlotHistory>;
   /** Now. */
   clock(): Date;
 }

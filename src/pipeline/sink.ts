@@ -4,6 +4,7 @@ import { CdcError, toCdcError } from '../core/errors';
 import type { Logger } from '../core/ports/log';
 import type { ApplyResult, Outcome, Sink } from '../core/ports/sink';
 import type { ConsumedBatch, ConsumedRecord, GroupConsumer } from '../core/ports/topics';
+import { StallClock } from '../core/progress-watch';
 import { notReady, READY, type Readiness } from '../core/readiness';
 import { count, newOpCounts, partitionStats, type SinkObservers, type SinkStats } from '../core/stats';
 
@@ -24,6 +25,8 @@ export interface SinkPorts {
 /** Records applied in one database transaction. */
 export interface SinkOptions {
   readonly maxRecords: number;
+  /** How long nothing may be applied while something waits. */
+  readonly progressTimeoutMs: number;
 }
 
 /** In a long wait the group must hear from us more often than its session timeout. */
@@ -38,28 +41,68 @@ const WATCH_MS = 200;
  */
 export async function runSink(o: SinkOptions, given: SinkPorts, signal: AbortSignal): Promise<void> {
   // The first batch may be in trouble before the group is seen to have formed: then that is the news, not the group.
-  let told = false;
+  let told: Readiness | null = null;
   const ports: SinkPorts = {
     ...given,
     onReadiness: (readiness) => {
-      told = true;
+      told = readiness;
       given.onReadiness(readiness);
     },
   };
+  const moving = new ProgressReport(o, ports);
   const stop = () => void ports.consumer.stop();
   signal.addEventListener('abort', stop, { once: true });
   const watch = setInterval(() => {
     const held = ports.consumer.assignment();
     forgetOthers(ports.stats, held);
-    if (told || held.size === 0) return;
-    ports.onReadiness(READY);
+    if (!told && held.size > 0) ports.onReadiness(READY);
+    if (told?.ready || moving.stalled) moving.tick(WATCH_MS);
   }, WATCH_MS);
   try {
     if (signal.aborted) return;
-    await ports.consumer.run((batch, keepAlive) => applyBatch(o, ports, batch, keepAlive, signal));
+    await ports.consumer.run((batch, keepAlive) => moving.during(() => applyBatch(o, ports, batch, keepAlive, signal)));
   } finally {
     clearInterval(watch);
     signal.removeEventListener('abort', stop);
+  }
+}
+
+/** Says when a batch is in hand and none is committed: behind is what moves, however far it has to go. */
+class ProgressReport {
+  stalled = false;
+  private inHand = 0;
+  private readonly clock = new StallClock();
+
+  constructor(
+    private readonly o: SinkOptions,
+    private readonly ports: SinkPorts,
+  ) {}
+
+  async during(work: () => Promise<void>): Promise<void> {
+    this.inHand++;
+    try {
+      await work();
+    } finally {
+      this.inHand--;
+    }
+  }
+
+  tick(ms: number): void {
+    const { stats, log, onReadiness } = this.ports;
+    const stood = this.clock.tick(this.inHand > 0, String(stats.batches), ms);
+    if (stood >= this.o.progressTimeoutMs === this.stalled) return;
+    this.stalled = !this.stalled;
+    if (!this.stalled) {
+      log.info({}, 'it moves again');
+      onReadiness(READY);
+      return;
+    }
+    const since = `${Math.round(this.o.progressTimeoutMs / 1000)} s`;
+    const what = `a batch waits, and Messaging's database has committed none for ${since}`;
+    const fix = 'See what the sink waits for in pg_stat_activity of that database: most often a lock.';
+    const stall = new CdcError('progress_stopped', what, { fix });
+    log.warn({ code: stall.code, fix: stall.fix }, stall.message);
+    onReadiness(notReady(stall));
   }
 }
 

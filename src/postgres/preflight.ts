@@ -168,8 +168,8 @@ export async function inspectSource(sql: Sql, expected: ExpectedSource): Promise
   const catalog = await readSourceCatalog(sql, expected);
   const [first] = judgeSource(catalog, expected);
   if (first) throw first;
-  const { systemId, timeline } = await readIdentity(sql);
-  return { systemId, timeline, confirmedLsn: catalog.slot!.confirmedLsn! };
+  const slot = catalog.slot!;
+  return { ...(await readIdentity(sql)), confirmedLsn: slot.confirmedLsn!, slot };
 }
 
 export function replicationRightMissing(role: string): CdcError {

@@ -1,28 +1,21 @@
 import { CdcError } from '../core/errors';
 import { formatLsn, type Lsn, parseLsn } from '../core/lsn';
+import type { SlotFacts, WalSender } from '../core/ports/source';
 import type { Database, Sql } from '../core/ports/sql';
 import { validateReplicationName } from './identifiers';
 
 /** A row of pg_replication_slots; what an older server does not have is null or false. */
-export interface ObservedSlot {
-  readonly name: string;
+export interface ObservedSlot extends SlotFacts {
   readonly plugin: string | null;
   readonly logical: boolean;
   readonly database: string | null;
   readonly temporary: boolean;
-  /** Process that streams from it. */
-  readonly activePid: number | null;
   readonly restartLsn: Lsn | null;
   /** Null while the slot is being created. */
   readonly confirmedLsn: Lsn | null;
-  /** reserved, extended, unreserved, lost; null without restart_lsn. */
-  readonly walStatus: string | null;
-  /** Bytes of WAL that may still be written before the slot is in danger; null = no limit is set, or it is lost. */
-  readonly safeWalBytes: bigint | null;
+  /** Why it is lost; null = it is whole, or an older server does not say. */
   readonly invalidationReason: string | null;
   readonly failover: boolean;
-  /** Bytes of WAL kept for it. */
-  readonly retainedBytes: bigint | null;
 }
 
 export interface ExpectedSlot {
@@ -37,13 +30,25 @@ export interface ExpectedSlot {
 
 /** The slot, or null when there is none of that name. */
 export async function observeSlot(sql: Sql, name: string): Promise<ObservedSlot | null> {
-  const [row] = await sql.query<{ slot: Record<string, string | number | boolean | null>; retained: string | null }>(
-    `SELECT to_jsonb(s) AS slot, CASE WHEN NOT pg_is_in_recovery() THEN pg_wal_lsn_diff(pg_current_wal_lsn(), restart_lsn) END AS retained
-     FROM pg_replication_slots s WHERE slot_name = $1`,
+  const [row] = await sql.query<{
+    slot: Record<string, string | number | boolean | null>;
+    retained: string | null;
+    sent: string | null;
+    waits: string | null;
+  }>(
+    `SELECT to_jsonb(s) AS slot, r.sent_lsn AS sent, a.wait_event_type || '/' || a.wait_event AS waits,
+       CASE WHEN NOT pg_is_in_recovery() THEN pg_wal_lsn_diff(pg_current_wal_lsn(), s.restart_lsn) END AS retained
+     FROM pg_replication_slots s
+     LEFT JOIN pg_stat_replication r ON r.pid = s.active_pid
+     LEFT JOIN pg_stat_activity a ON a.pid = s.active_pid
+     WHERE s.slot_name = $1`,
     [name],
   );
   if (!row) return null;
-  const { slot, retained } = row;
+  const { slot, retained, sent, waits } = row;
+  const pid = (slot.active_pid as number | null) ?? null;
+  const sender: WalSender | null =
+    pid === null ? null : { pid, sentLsn: sent === null ? null : parseLsn(sent), waitsFor: waits };
   const text = (column: string) => (slot[column] as string | null | undefined) ?? null;
   const lsn = (column: string) => (text(column) === null ? null : parseLsn(text(column)!));
   return {
@@ -52,7 +57,7 @@ export async function observeSlot(sql: Sql, name: string): Promise<ObservedSlot 
     logical: slot.slot_type === 'logical',
     database: text('database'),
     temporary: slot.temporary === true,
-    activePid: (slot.active_pid as number | null) ?? null,
+    sender,
     restartLsn: lsn('restart_lsn'),
     confirmedLsn: lsn('confirmed_flush_lsn'),
     walStatus: text('wal_status'),
@@ -129,14 +134,14 @@ export async function dropSlot(sql: Sql, name: string): Promise<boolean> {
 }
 
 /** Who streams from the slot, for people; null when nobody does. */
-export async function slotHolder(sql: Sql, { activePid }: ObservedSlot): Promise<string | null> {
-  if (activePid === null) return null;
+export async function slotHolder(sql: Sql, { sender }: ObservedSlot): Promise<string | null> {
+  if (sender === null) return null;
   const [holder] = await sql.query<{ who: string }>(
     `SELECT format('process %s ("%s", user %s%s)', pid, application_name, usename, ' from ' || client_addr) AS who
      FROM pg_stat_activity WHERE pid = $1`,
-    [activePid],
+    [sender.pid],
   );
-  return holder?.who ?? `process ${activePid}`;
+  return holder?.who ?? `process ${sender.pid}`;
 }
 
 /** Which history the server writes, and how far it is. Fails on a stand-by. */

@@ -1,32 +1,16 @@
-import type { Lsn } from '../core/lsn';
 import {
   type CaptureStats,
   conservationDifference,
   type OpCounts,
   type PartitionStats,
-  type SinkStats,
   type SnapshotStats,
   sumCounts,
   type TableStats,
 } from '../core/stats';
-
-/** Label values in the order of the family's labels, and the value. */
-export type Sample = readonly [labels: readonly string[], value: number];
-
-/** A metric that is read from the counters when somebody asks. Every sample also has the label `connector`. */
-export interface Family {
-  /** Without the prefix `ventia_cdc_`. */
-  readonly name: string;
-  readonly kind: 'counter' | 'gauge';
-  readonly help: string;
-  readonly labels: readonly string[];
-  readonly capture?: (stats: CaptureStats, nowMs: number) => readonly Sample[];
-  readonly sink?: (stats: SinkStats, nowMs: number) => readonly Sample[];
-}
+import { type Family, type Sample, single } from './family';
+import { WAL_FAMILIES } from './wal-families';
 
 const OUTCOMES = ['published', 'filtered', 'deadLettered', 'skipped', 'abandoned'] as const;
-
-const single = (value: number): Sample[] => [[[], value]];
 
 const perKey = (counters: ReadonlyMap<string, number>): Sample[] => [...counters].map(([key, value]) => [[key], value]);
 
@@ -39,13 +23,15 @@ const perTable = (stats: CaptureStats, read: (table: TableStats) => number): Sam
 const perSnapshot = (stats: CaptureStats, read: (snapshot: SnapshotStats) => number): Sample[] =>
   [...stats.snapshots].map(([table, snapshot]) => [[table], read(snapshot)]);
 
-const behind = (from: Lsn, to: Lsn) => Math.max(0, Number(to - from));
-
 const recordsBehind = (p: PartitionStats) => Math.max(0, Number(p.highWatermark - p.offset));
 
 /** Age of what was done last, where more is to be done: 0 when nothing is left. */
 const secondsBehind = (commitTime: bigint, nowMs: number, more: boolean) =>
   more && commitTime > 0n ? Math.max(0, nowMs / 1000 - Number(commitTime) / 1e6) : 0;
+
+/** Age of the moment up to which all is done; no sample before one is known. */
+const freshness = (untilMs: number, nowMs: number): Sample[] =>
+  untilMs > 0 ? single(Math.max(0, nowMs - untilMs) / 1000) : [];
 
 /** Everything that is counted; distributions are in metrics.ts. */
 export const FAMILIES: readonly Family[] = [
@@ -107,29 +93,7 @@ export const FAMILIES: readonly Family[] = [
     capture: (s) => single(s.batches),
     sink: (s) => single(s.batches),
   },
-  {
-    name: 'lsn',
-    kind: 'gauge',
-    help: "Position in the source's WAL: told by the server, received, published to Kafka, confirmed to the slot.",
-    labels: ['stage'],
-    capture: (s) => [
-      [['server'], Number(s.serverLsn)],
-      [['received'], Number(s.receivedLsn)],
-      [['published'], Number(s.publishedLsn)],
-      [['confirmed'], Number(s.confirmedLsn)],
-    ],
-  },
-  {
-    name: 'lag_bytes',
-    kind: 'gauge',
-    help: 'WAL written by the server and not yet received, published, confirmed.',
-    labels: ['stage'],
-    capture: (s) => [
-      [['received'], behind(s.receivedLsn, s.serverLsn)],
-      [['published'], behind(s.publishedLsn, s.serverLsn)],
-      [['confirmed'], behind(s.confirmedLsn, s.serverLsn)],
-    ],
-  },
+  ...WAL_FAMILIES,
   {
     name: 'lag_records',
     kind: 'gauge',
@@ -140,13 +104,20 @@ export const FAMILIES: readonly Family[] = [
   {
     name: 'lag_seconds',
     kind: 'gauge',
-    help: 'Age of the last change done while more wait, by commit time; 0 when none waits. Of a sink the worst partition.',
+    help: 'How old is what waits, at most; 0 when nothing waits. Of a sink the worst partition.',
     labels: [],
-    capture: (s, now) => single(secondsBehind(s.lastCommitTime, now, s.publishedLsn < s.serverLsn)),
+    capture: (s, now) => (s.publishedLsn < s.serverLsn ? freshness(s.completeUntilMs, now) : single(0)),
     sink: (s, now) =>
       single(
         Math.max(0, ...[...s.partitions.values()].map((p) => secondsBehind(p.commitTime, now, recordsBehind(p) > 0))),
       ),
+  },
+  {
+    name: 'freshness_seconds',
+    kind: 'gauge',
+    help: 'Everything committed at the source longer ago than this has passed the stage: publish = it is in Kafka.',
+    labels: ['stage'],
+    capture: (s, now) => freshness(s.completeUntilMs, now).map(([, value]): Sample => [['publish'], value]),
   },
   {
     name: 'last_progress_timestamp_seconds',

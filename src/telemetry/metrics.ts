@@ -1,7 +1,8 @@
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { Readiness } from '../core/readiness';
 import type { CaptureObservers, CaptureStats, SinkObservers, SinkStats } from '../core/stats';
-import { FAMILIES, type Family, type Sample } from './metric-families';
+import type { Family, Sample } from './family';
+import { FAMILIES } from './metric-families';
 
 const PREFIX = 'ventia_cdc_';
 
@@ -29,12 +30,12 @@ export class Metrics {
   addCapture(connector: string, stats: CaptureStats, readiness: () => Readiness): CaptureObservers {
     this.captures.set(connector, stats);
     this.readiness.set(connector, readiness);
-    const { flush, fill, batch, freshness } = this.distributions;
+    const { flush, fill, batch, latency } = this.distributions;
     return {
       flushSeconds: flush.labels(connector),
       fillSeconds: fill.labels(connector),
       batchRecords: batch.labels(connector),
-      freshnessSeconds: freshness.labels(connector, 'kafka'),
+      freshnessSeconds: latency.labels(connector, 'publish'),
     };
   }
 
@@ -42,11 +43,11 @@ export class Metrics {
   addSink(connector: string, stats: SinkStats, readiness: () => Readiness): SinkObservers {
     this.sinks.set(connector, stats);
     this.readiness.set(connector, readiness);
-    const { apply, batch, freshness } = this.distributions;
+    const { apply, batch, latency } = this.distributions;
     return {
       applySeconds: apply.labels(connector),
       batchEvents: batch.labels(connector),
-      freshnessSeconds: freshness.labels(connector, 'messaging'),
+      freshnessSeconds: latency.labels(connector, 'apply'),
     };
   }
 
@@ -112,7 +113,12 @@ function newDistributions(registry: Registry) {
     flush: histogram('flush_seconds', 'Time from sending a batch to its acknowledgement by Kafka.', SECONDS),
     apply: histogram('apply_seconds', 'Time of one database transaction of a sink.', SECONDS),
     batch: histogram('batch_records', 'Records in a batch.', RECORDS),
-    freshness: histogram('freshness_seconds', 'Time from commit at the source to the stage.', SECONDS, 'stage'),
+    latency: histogram(
+      'latency_seconds',
+      'Time from a commit at the source to its way through the stage.',
+      SECONDS,
+      'stage',
+    ),
   };
 }
 

@@ -64,12 +64,40 @@ export interface MvccSnapshot {
   readonly running: readonly bigint[];
 }
 
-/** What capture must know of the source before it reads. */
-export interface SourceInspection {
+/** Which history the slot reads, and from where on. */
+export interface SlotHistory {
   readonly systemId: string;
   readonly timeline: number;
   /** The slot's confirmed position: nothing smaller is ever confirmed. */
   readonly confirmedLsn: Lsn;
+}
+
+/** What capture must know of the source before it reads, and hears again every few seconds. */
+export interface SourceInspection extends SlotHistory {
+  /** End of the server's WAL. */
+  readonly walLsn: Lsn;
+  readonly slot: SlotFacts;
+}
+
+/** A slot that is whole, as the server's views show it. */
+export interface SlotFacts {
+  readonly name: string;
+  /** reserved, extended, unreserved (about to be lost); null where the server does not say. */
+  readonly walStatus: string | null;
+  /** Bytes of WAL kept for it. */
+  readonly retainedBytes: bigint | null;
+  /** Bytes of WAL that may still be written before the slot is in danger; null = no limit is set. */
+  readonly safeWalBytes: bigint | null;
+  /** Serves its reader; null = nobody reads. */
+  readonly sender: WalSender | null;
+}
+
+export interface WalSender {
+  readonly pid: number;
+  /** How far it has decoded; null = not known. */
+  readonly sentLsn: Lsn | null;
+  /** What it waits for, as `Client/WalSenderWaitForWal`; null = it is at work. */
+  readonly waitsFor: string | null;
 }
 
 /** Ordinary queries on the source, beside the stream. */

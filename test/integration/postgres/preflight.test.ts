@@ -50,7 +50,9 @@ it('says what capture must know to begin', async () => {
      FROM pg_control_system()`,
     [expected.slot],
   );
-  expect(inspection).toEqual({ systemId: system, timeline: 1, confirmedLsn: BigInt(lsn) });
+  expect(inspection).toMatchObject({ systemId: system, timeline: 1, confirmedLsn: BigInt(lsn) });
+  expect(inspection.walLsn).toBeGreaterThanOrEqual(inspection.confirmedLsn);
+  expect(inspection.slot).toMatchObject({ walStatus: 'reserved', safeWalBytes: null, sender: null });
 });
 
 it('is cheap enough for every few seconds', async () => {

@@ -37,7 +37,7 @@ describe('the life of a slot', () => {
       logical: true,
       database: database.name,
       temporary: false,
-      activePid: null,
+      sender: null,
       confirmedLsn: lsn,
       walStatus: 'reserved',
       safeWalBytes: null,
@@ -66,11 +66,11 @@ describe('the life of a slot', () => {
       `START_REPLICATION SLOT ${slot} LOGICAL 0/0 (proto_version '1', publication_names 'none')`,
     );
     streaming.catch(() => {});
-    const pid = await eventually(async () => (await observeSlot(db, slot))!.activePid);
+    const pid = await eventually(async () => (await observeSlot(db, slot))!.sender?.pid);
     expect(pid).toBe((client as unknown as { processID: number }).processID);
     await expect(dropSlot(db, slot)).rejects.toMatchObject({ kind: 'slot_active' });
     await client.end();
-    await eventually(async () => (await observeSlot(db, slot))!.activePid === null);
+    await eventually(async () => (await observeSlot(db, slot))!.sender === null);
   });
 
   it('ends once', async () => {

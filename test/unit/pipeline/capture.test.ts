@@ -40,6 +40,9 @@ function fullSocket(early: number): ReplicationStream & { readonly confirmed: bi
   };
 }
 
+const slot = { name: 's', walStatus: 'reserved', retainedBytes: 0n, safeWalBytes: null, sender: null };
+const inspection = { systemId: '1', timeline: 1, confirmedLsn: 100n, walLsn: 100n, slot };
+
 const queries: SourceQueries = {
   describe: () => Promise.resolve(RELATION),
   emitMessage: () => Promise.resolve(),
@@ -64,9 +67,10 @@ it.each([0, 1, 4, 17])('no message is lost between taking the slot and streaming
       snapshotChunkRows: 100,
       maxBatchBytes: 1_000_000,
       confirmTrailMs: 0,
+      progressTimeoutMs: 15_000,
     },
     {
-      inspect: () => Promise.resolve({ systemId: '1', timeline: 1, confirmedLsn: 100n }),
+      inspect: () => Promise.resolve(inspection),
       openStream: () => stream,
       newDecoder: () => (payload) => messages[payload.readUInt32BE(0)]!.message,
       openWriter: async () => broker.open(),
@@ -81,7 +85,7 @@ it.each([0, 1, 4, 17])('no message is lost between taking the slot and streaming
       stats: newCaptureStats(),
       observers: silentCaptureObservers,
       log: silentLogger,
-      onStreaming() {},
+      onReadiness() {},
     },
     stop.signal,
   );

@@ -7,7 +7,7 @@ const well: ObservedSlot = {
   logical: true,
   database: 'ventia_db',
   temporary: false,
-  activePid: null,
+  sender: null,
   restartLsn: 90n,
   confirmedLsn: 100n,
   walStatus: 'reserved',
@@ -20,7 +20,7 @@ const expected = { name: 'ventia_cdc', database: 'ventia_db', captured: true, co
 
 it.each([
   ['as it should be', well, expected, null],
-  ['in use', { ...well, activePid: 7 }, expected, null],
+  ['in use', { ...well, sender: { pid: 7, sentLsn: null, waitsFor: null } }, expected, null],
   ['about to be lost, but whole', { ...well, walStatus: 'unreserved' }, expected, null],
   ['absent before the first start', null, { ...expected, captured: false }, 'slot_not_created'],
   ['absent later', null, expected, 'slot_missing'],

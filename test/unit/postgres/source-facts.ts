@@ -96,7 +96,7 @@ export const catalog: SourceCatalog = {
     logical: true,
     database: 'ventia_db',
     temporary: false,
-    activePid: null,
+    sender: null,
     restartLsn: 90n,
     confirmedLsn: 100n,
     walStatus: 'reserved',

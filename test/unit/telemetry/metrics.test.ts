@@ -47,11 +47,12 @@ test('the names are a promise: dashboards and alerts rely on them', async () => 
   "ventia_cdc_events_total counter",
   "ventia_cdc_fences_total counter",
   "ventia_cdc_flush_seconds histogram",
-  "ventia_cdc_freshness_seconds histogram",
+  "ventia_cdc_freshness_seconds gauge",
   "ventia_cdc_lag_bytes gauge",
   "ventia_cdc_lag_records gauge",
   "ventia_cdc_lag_seconds gauge",
   "ventia_cdc_last_progress_timestamp_seconds gauge",
+  "ventia_cdc_latency_seconds histogram",
   "ventia_cdc_lsn gauge",
   "ventia_cdc_orders_parked_total counter",
   "ventia_cdc_orders_placed_total counter",
@@ -60,6 +61,12 @@ test('the names are a promise: dashboards and alerts rely on them', async () => 
   "ventia_cdc_record_bytes_total counter",
   "ventia_cdc_records_total counter",
   "ventia_cdc_rows_written_total counter",
+  "ventia_cdc_slot_active gauge",
+  "ventia_cdc_slot_retained_bytes gauge",
+  "ventia_cdc_slot_safe_bytes gauge",
+  "ventia_cdc_slot_wal_budget_seconds gauge",
+  "ventia_cdc_slot_wal_rate_bytes_per_second gauge",
+  "ventia_cdc_slot_wal_status gauge",
   "ventia_cdc_snapshot_chunks_repeated_total counter",
   "ventia_cdc_snapshot_chunks_total counter",
   "ventia_cdc_snapshot_done gauge",
@@ -82,6 +89,9 @@ test('samples are made from the counters at scrape time', async () => {
   orders.published.c = 3;
   orders.deadLettered.c = 1;
   Object.assign(capture, { serverLsn: 0x200n, receivedLsn: 0x180n, publishedLsn: 0x100n, confirmedLsn: 0x80n });
+  const slot = { walStatus: 'extended', active: true, retainedBytes: 900n, safeWalBytes: 100n };
+  capture.slot = { ...slot, walBytesPerSecond: 10, budgetSeconds: 10 };
+  capture.completeUntilMs = Date.now() - 60_000;
   capture.snapshots.set('ventia.orders', { ...newSnapshotStats(10), rowsDone: 20, chunks: 2 });
   count(capture.errorsByCode, 'CDC-305', 2);
   const first = await render(metrics);
@@ -94,17 +104,32 @@ test('samples are made from the counters at scrape time', async () => {
     'ventia_cdc_lag_bytes{connector="ventia-source",stage="published"} 256',
     'ventia_cdc_snapshot_rows_estimated{connector="ventia-source",table="ventia.orders"} 20',
     'ventia_cdc_errors_total{connector="ventia-source",code="CDC-305"} 2',
+    'ventia_cdc_slot_active{connector="ventia-source"} 1',
+    'ventia_cdc_slot_retained_bytes{connector="ventia-source"} 900',
+    'ventia_cdc_slot_safe_bytes{connector="ventia-source"} 100',
+    'ventia_cdc_slot_wal_status{connector="ventia-source",status="extended"} 1',
+    'ventia_cdc_slot_wal_status{connector="ventia-source",status="lost"} 0',
+    'ventia_cdc_slot_wal_rate_bytes_per_second{connector="ventia-source"} 10',
+    'ventia_cdc_slot_wal_budget_seconds{connector="ventia-source"} 10',
     'ventia_cdc_ready{connector="ventia-source"} 0',
   ]) {
     expect(first).toContain(`${line}\n`);
   }
 
+  for (const name of [
+    'freshness_seconds{connector="ventia-source",stage="publish"}',
+    'lag_seconds{connector="ventia-source"}',
+  ])
+    expect(Number(first.split(`ventia_cdc_${name} `)[1]?.split('\n')[0])).toBeCloseTo(60, 0);
+
   orders.published.c = 4;
+  capture.slot = { ...capture.slot, safeWalBytes: null, budgetSeconds: null };
   readiness = READY;
   const second = await render(metrics);
   expect(second).toContain('outcome="published"} 4\n');
   expect(second).toContain('ventia_cdc_conservation_difference{connector="ventia-source",table="orders"} 0\n');
   expect(second).toContain('ventia_cdc_ready{connector="ventia-source"} 1\n');
+  expect(second).not.toMatch(/^ventia_cdc_slot_(safe_bytes|wal_budget_seconds)\{/m);
 });
 
 test('a sink shows its lag by partition and its age by the worst one', async () => {
@@ -152,8 +177,8 @@ test('distributions are observed once a batch', async () => {
     'ventia_cdc_batch_records_sum{connector="ventia-source"} 500',
     'ventia_cdc_batch_records_sum{connector="contacts-sink"} 7',
     'ventia_cdc_apply_seconds_sum{connector="contacts-sink"} 0.02',
-    'ventia_cdc_freshness_seconds_sum{connector="ventia-source",stage="kafka"} 0.004',
-    'ventia_cdc_freshness_seconds_sum{connector="contacts-sink",stage="messaging"} 0.05',
+    'ventia_cdc_latency_seconds_sum{connector="ventia-source",stage="publish"} 0.004',
+    'ventia_cdc_latency_seconds_sum{connector="contacts-sink",stage="apply"} 0.05',
   ]) {
     expect(body).toContain(`${line}\n`);
   }
