@@ -1,5 +1,6 @@
 import type { Op } from './change';
 import { type Lsn, ZERO_LSN } from './lsn';
+import type { Backlog } from './ports/sink';
 import type { Position } from './position';
 import { RecentValues } from './recent';
 
@@ -205,6 +206,10 @@ export interface SinkStats {
   /** Rows of messaging really inserted or changed. */
   rowsWritten: number;
   deadLetters: number;
+  /** Events without a large value that nothing stored knew. */
+  incomplete: number;
+  /** As the ledger was last asked; null before. */
+  backlog: Backlog | null;
   /** Batches decided again because the application won a race or the database asked for it. */
   retries: number;
   reconnects: number;
@@ -226,6 +231,8 @@ export const newSinkStats = (): SinkStats => ({
   placed: 0,
   rowsWritten: 0,
   deadLetters: 0,
+  incomplete: 0,
+  backlog: null,
   retries: 0,
   reconnects: 0,
   lastProgressMs: 0,

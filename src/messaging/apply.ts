@@ -2,6 +2,7 @@ import type { ApplyResult, Sink, SinkBatch } from '../core/ports/sink';
 import type { Database, Sql } from '../core/ports/sql';
 import { comparePositions, formatPosition, type Position } from '../core/position';
 import { attempt, createTools, type Tools } from './attempt';
+import { readBacklog } from './backlog';
 import type { MessagingCatalog } from './catalog';
 import { setAside, settleDeadLetters } from './dead-letters';
 import type { Rules } from './decide/rules';
@@ -34,6 +35,7 @@ const MAX_ITEMS = 5000;
 function createSink(subject: Subject, { database, catalog, rules, privacy = null }: SinkDependencies): Sink {
   let tools: Tools | undefined;
   return {
+    backlog: () => readBacklog(database, subject),
     async apply(batch) {
       tools ??= createTools(catalog, rules, privacy, await hasEmailIndex(database, catalog));
       const known = tools;

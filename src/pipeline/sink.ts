@@ -33,6 +33,7 @@ export interface SinkOptions {
 const HEARTBEAT_MS = 2000;
 /** How soon it is seen that the group has formed, or that partitions went away. */
 const WATCH_MS = 200;
+const BACKLOG_MS = 10_000;
 
 /**
  * One life of a sink: consumes until the signal aborts. Offsets are committed by the consumer after the database has
@@ -58,11 +59,13 @@ export async function runSink(o: SinkOptions, given: SinkPorts, signal: AbortSig
     if (!told && held.size > 0) ports.onReadiness(READY);
     if (told?.ready || moving.stalled) moving.tick(WATCH_MS);
   }, WATCH_MS);
+  const stopAsking = keepBacklog(ports);
   try {
     if (signal.aborted) return;
     await ports.consumer.run((batch, keepAlive) => moving.during(() => applyBatch(o, ports, batch, keepAlive, signal)));
   } finally {
     clearInterval(watch);
+    stopAsking();
     signal.removeEventListener('abort', stop);
   }
 }
@@ -104,6 +107,20 @@ class ProgressReport {
     log.warn({ code: stall.code, fix: stall.fix }, stall.message);
     onReadiness(notReady(stall));
   }
+}
+
+/** Asks what waits in the ledger, now and then; what cannot be had now stays as it was told last. */
+function keepBacklog({ sink, stats }: SinkPorts): () => void {
+  const ask = () =>
+    sink.backlog().then(
+      (backlog) => {
+        stats.backlog = backlog;
+      },
+      () => {},
+    );
+  void ask();
+  const timer = setInterval(ask, BACKLOG_MS);
+  return () => clearInterval(timer);
 }
 
 /** Partitions that went to another process are no longer ours to tell about. */
@@ -212,6 +229,7 @@ function account(
   stats.placed += result.placed;
   stats.rowsWritten += result.created + result.updated;
   stats.deadLetters += result.deadLetters;
+  stats.incomplete += result.incomplete ?? 0;
   stats.lastProgressMs = now;
   observers.applySeconds.observe((now - startedMs) / 1000);
   observers.batchEvents.observe(events.length);

@@ -1,4 +1,4 @@
-import type { CaptureStats, SinkStats } from '../core/stats';
+import type { CaptureStats, OpCounts, SinkStats } from '../core/stats';
 
 /** Label values in the order of the family's labels, and the value. */
 export type Sample = readonly [labels: readonly string[], value: number];
@@ -19,3 +19,9 @@ export const single = (value: number): Sample[] => [[[], value]];
 /** No sample where nothing is known. */
 export const given = (value: number | bigint | null | undefined): Sample[] =>
   value == null ? [] : single(Number(value));
+
+export const perKey = (counters: ReadonlyMap<string, number>): Sample[] =>
+  [...counters].map(([key, value]) => [[key], value]);
+
+export const perOp = (table: string, counts: OpCounts, ...more: string[]): Sample[] =>
+  Object.entries(counts).map(([op, value]) => [[table, op, ...more], value]);

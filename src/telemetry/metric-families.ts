@@ -1,21 +1,16 @@
 import {
   type CaptureStats,
   conservationDifference,
-  type OpCounts,
   type PartitionStats,
   type SnapshotStats,
   sumCounts,
   type TableStats,
 } from '../core/stats';
-import { type Family, type Sample, single } from './family';
+import { type Family, perKey, perOp, type Sample, single } from './family';
+import { SINK_FAMILIES } from './sink-families';
 import { WAL_FAMILIES } from './wal-families';
 
 const OUTCOMES = ['published', 'filtered', 'deadLettered', 'skipped', 'abandoned'] as const;
-
-const perKey = (counters: ReadonlyMap<string, number>): Sample[] => [...counters].map(([key, value]) => [[key], value]);
-
-const perOp = (table: string, counts: OpCounts, ...more: string[]): Sample[] =>
-  Object.entries(counts).map(([op, value]) => [[table, op, ...more], value]);
 
 const perTable = (stats: CaptureStats, read: (table: TableStats) => number): Sample[] =>
   [...stats.tables].map(([table, counts]) => [[table], read(counts)]);
@@ -33,8 +28,9 @@ const secondsBehind = (commitTime: bigint, nowMs: number, more: boolean) =>
 const freshness = (untilMs: number, nowMs: number): Sample[] =>
   untilMs > 0 ? single(Math.max(0, nowMs - untilMs) / 1000) : [];
 
-/** Everything that is counted; distributions are in metrics.ts. */
+/** Everything that is counted; distributions are in metrics.ts, and what only a sink has in sink-families.ts. */
 export const FAMILIES: readonly Family[] = [
+  ...SINK_FAMILIES,
   {
     name: 'changes_decoded_total',
     kind: 'counter',
@@ -168,62 +164,6 @@ export const FAMILIES: readonly Family[] = [
     help: '1 when the load is complete.',
     labels: ['table'],
     capture: (s) => perSnapshot(s, (snapshot) => Number(snapshot.done)),
-  },
-  {
-    name: 'events_total',
-    kind: 'counter',
-    help: 'Events taken from the topics.',
-    labels: ['table', 'op'],
-    sink: (s) => [...s.events].flatMap(([table, counts]) => perOp(table, counts)),
-  },
-  {
-    name: 'events_applied_total',
-    kind: 'counter',
-    help: 'Events newer than what the ledger held.',
-    labels: [],
-    sink: (s) => single(s.applied),
-  },
-  {
-    name: 'events_stale_total',
-    kind: 'counter',
-    help: 'Events the ledger held already, or something newer: nothing was written.',
-    labels: [],
-    sink: (s) => single(s.stale),
-  },
-  {
-    name: 'orders_parked_total',
-    kind: 'counter',
-    help: 'Orders set aside because their tenant is unknown.',
-    labels: [],
-    sink: (s) => single(s.parked),
-  },
-  {
-    name: 'orders_placed_total',
-    kind: 'counter',
-    help: 'Parked orders placed when their tenant came.',
-    labels: [],
-    sink: (s) => single(s.placed),
-  },
-  {
-    name: 'rows_written_total',
-    kind: 'counter',
-    help: 'Rows of Messaging really inserted or changed.',
-    labels: [],
-    sink: (s) => single(s.rowsWritten),
-  },
-  {
-    name: 'conflicts_total',
-    kind: 'counter',
-    help: "Values not written because they are somebody else's.",
-    labels: ['reason'],
-    sink: (s) => perKey(s.conflictsByReason),
-  },
-  {
-    name: 'batch_retries_total',
-    kind: 'counter',
-    help: "Batches decided again after a lost race or at the database's request.",
-    labels: [],
-    sink: (s) => single(s.retries),
   },
   {
     name: 'dead_letters_total',

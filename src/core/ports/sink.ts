@@ -37,6 +37,16 @@ export interface ApplyResult {
   readonly outcomes: readonly Outcome[];
 }
 
+/** What waits in the ledger now; times are milliseconds since 1970, null when nothing waits. */
+export interface Backlog {
+  /** Changes of the sink's table that were set aside, and when the first was. */
+  readonly deadLetters: number;
+  readonly deadLettersSinceMs: number | null;
+  /** Orders that wait for their tenant, and the commit time of the oldest. */
+  readonly parked: number;
+  readonly parkedSinceMs: number | null;
+}
+
 export interface Sink {
   /**
    * Applies the batch in one database transaction, as if its events came one at a time. Applying again what was applied
@@ -44,4 +54,6 @@ export interface Sink {
    * are mended by applying the same batch again.
    */
   apply(batch: SinkBatch): Promise<ApplyResult>;
+  /** A few cheap counts: for metrics, asked for every few seconds. */
+  backlog(): Promise<Backlog>;
 }

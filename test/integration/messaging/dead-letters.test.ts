@@ -69,6 +69,25 @@ describe.each(['seed', 'repo'] as const)('dead letters, profile %s', (profile) =
     expect(await letters()).toEqual([letter(1)]);
   });
 
+  test('what waits is counted, with its age', async () => {
+    await t.order(1, { email: POISON });
+    await t.order(2, { tenant: 2, email: 'a@g.com' });
+    const parked = t.orderEvent(3, { tenant: 2, email: 'b@g.com' });
+    const sinceMs = Date.now() - 3_600_000;
+    await t.orders({ ...parked, commitTime: BigInt(sinceMs) * 1000n });
+    const { deadLettersSinceMs, ...backlog } = await world.contacts.backlog();
+    expect(backlog).toEqual({ deadLetters: 1, parked: 2, parkedSinceMs: expect.any(Number) });
+    expect(backlog.parkedSinceMs).toBeLessThanOrEqual(sinceMs);
+    expect(Math.abs(deadLettersSinceMs! - Date.now())).toBeLessThan(60_000);
+    expect(await world.accounts.backlog()).toEqual({
+      deadLetters: 0,
+      deadLettersSinceMs: null,
+      parked: 0,
+      parkedSinceMs: null,
+    });
+    await world.rows('DELETE FROM cdc.order_fact WHERE parked');
+  });
+
   test('a deleted order needs no retry', async () => {
     await t.order(1, { email: POISON });
     await t.order(1, null);

@@ -39,10 +39,13 @@ test('the names are a promise: dashboards and alerts rely on them', async () => 
   "ventia_cdc_changes_total counter",
   "ventia_cdc_conflicts_total counter",
   "ventia_cdc_conservation_difference gauge",
+  "ventia_cdc_dead_letters_oldest_seconds gauge",
+  "ventia_cdc_dead_letters_open gauge",
   "ventia_cdc_dead_letters_total counter",
   "ventia_cdc_epoch gauge",
   "ventia_cdc_errors_total counter",
   "ventia_cdc_events_applied_total counter",
+  "ventia_cdc_events_incomplete_total counter",
   "ventia_cdc_events_stale_total counter",
   "ventia_cdc_events_total counter",
   "ventia_cdc_fences_total counter",
@@ -54,8 +57,10 @@ test('the names are a promise: dashboards and alerts rely on them', async () => 
   "ventia_cdc_last_progress_timestamp_seconds gauge",
   "ventia_cdc_latency_seconds histogram",
   "ventia_cdc_lsn gauge",
+  "ventia_cdc_orders_parked gauge",
   "ventia_cdc_orders_parked_total counter",
   "ventia_cdc_orders_placed_total counter",
+  "ventia_cdc_parked_oldest_seconds gauge",
   "ventia_cdc_ready gauge",
   "ventia_cdc_reconnects_total counter",
   "ventia_cdc_record_bytes_total counter",
@@ -138,6 +143,7 @@ test('a sink shows its lag by partition and its age by the worst one', async () 
   metrics.addSink('contacts-sink', sink, () => READY);
   sink.events.set('orders', { ...newOpCounts(), u: 2 });
   count(sink.conflictsByReason, 'email_kept_agent_value');
+  sink.incomplete = 3;
   const now = BigInt(Date.now()) * 1000n;
   Object.assign(partitionStats(sink, 'ventia.orders', 0), {
     offset: 10n,
@@ -154,9 +160,24 @@ test('a sink shows its lag by partition and its age by the worst one', async () 
   expect(body).toContain('ventia_cdc_conflicts_total{connector="contacts-sink",reason="email_kept_agent_value"} 1\n');
   expect(body).toContain('ventia_cdc_lag_records{connector="contacts-sink",topic="ventia.orders",partition="0"} 0\n');
   expect(body).toContain('ventia_cdc_lag_records{connector="contacts-sink",topic="ventia.orders",partition="1"} 7\n');
+  expect(body).toContain('ventia_cdc_events_incomplete_total{connector="contacts-sink"} 3\n');
   const seconds = Number(/ventia_cdc_lag_seconds\{connector="contacts-sink"\} (\S+)/.exec(body)?.[1]);
   expect(seconds).toBeGreaterThanOrEqual(60);
   expect(seconds).toBeLessThan(120);
+});
+
+test('a sink shows what waits in the ledger, and for how long, once it was asked', async () => {
+  const metrics = new Metrics('1');
+  const sink = newSinkStats();
+  metrics.addSink('contacts-sink', sink, () => READY);
+  expect(await render(metrics)).not.toContain('ventia_cdc_dead_letters_open{');
+  const since = Date.now() - 90_000;
+  sink.backlog = { deadLetters: 2, deadLettersSinceMs: since, parked: 0, parkedSinceMs: null };
+  const body = await render(metrics);
+  expect(body).toContain('ventia_cdc_dead_letters_open{connector="contacts-sink"} 2\n');
+  expect(body).toMatch(/ventia_cdc_dead_letters_oldest_seconds\{connector="contacts-sink"\} 9\d/);
+  expect(body).toContain('ventia_cdc_orders_parked{connector="contacts-sink"} 0\n');
+  expect(body).toContain('ventia_cdc_parked_oldest_seconds{connector="contacts-sink"} 0\n');
 });
 
 test('distributions are observed once a batch', async () => {
