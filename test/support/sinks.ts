@@ -4,13 +4,17 @@ import type { Sink } from '../../src/core/ports/sink';
 import type { Database } from '../../src/core/ports/sql';
 import type { Profile } from '../../src/dev/demo-schema';
 import { createAccountsSink, createContactsSink } from '../../src/messaging/apply';
-import { readCatalog } from '../../src/messaging/catalog';
+import { type MessagingCatalog, readCatalog } from '../../src/messaging/catalog';
 import type { Rules } from '../../src/messaging/decide/rules';
+import { privacyKey } from '../../src/messaging/privacy';
 import { openDatabase } from '../../src/postgres/database';
 import { readMigrations } from '../../src/postgres/migrations';
 import { createDemoDatabases, createTestRole } from './databases';
 import { RULES } from './events';
 import { eventually } from './wait';
+
+/** Erasures in tests are by this key. */
+export const PRIVACY = privacyKey('a privacy key that only tests know');
 
 const LEDGER = join(__dirname, '../../schemas/sql/ledger');
 
@@ -23,6 +27,7 @@ export interface SinkWorld {
   /** Schema of messaging's tables. */
   readonly schema: string;
   readonly database: Database;
+  readonly catalog: MessagingCatalog;
   readonly accounts: Sink;
   readonly contacts: Sink;
   readonly client: Client;
@@ -42,13 +47,15 @@ export async function openSinks(profile: Profile, prepare = ''): Promise<SinkWor
   await client.query(`SET search_path = ${schema}, cdc; SET TimeZone = 'UTC'; ${prepare}`);
   const database = openDatabase(role.url, 'messaging', { applicationName: 'sink-test' });
   const sinksWith = async (rules: Partial<Rules>) => {
-    const dependencies = { database, catalog: await readCatalog(database, schema), rules: { ...RULES, ...rules } };
+    const catalog = await readCatalog(database, schema);
+    const dependencies = { database, catalog, rules: { ...RULES, ...rules }, privacy: PRIVACY };
     return { accounts: createAccountsSink(dependencies), contacts: createContactsSink(dependencies) };
   };
   return {
     profile,
     schema,
     database,
+    catalog: await readCatalog(database, schema),
     ...(await sinksWith({})),
     client,
     sinksWith,
