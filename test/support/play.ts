@@ -7,9 +7,16 @@ import type { PureStore } from './pure-store';
 export interface Portrait {
   readonly accounts: readonly unknown[];
   readonly contacts: readonly PortraitContact[];
-  readonly facts: readonly unknown[];
+  readonly facts: readonly PortraitFact[];
   readonly aliases: readonly string[];
   readonly conflicts: readonly string[];
+}
+export interface PortraitFact {
+  readonly contactId: number | null;
+  readonly deleted: boolean;
+  readonly status: string | null;
+  readonly okey: string | null;
+  readonly [column: string]: unknown;
 }
 export interface PortraitContact {
   readonly contact: number;
