@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { Client } from 'pg';
+import { CdcError } from '../../src/core/errors';
 import type { Sink } from '../../src/core/ports/sink';
 import type { Database } from '../../src/core/ports/sql';
 import type { Profile } from '../../src/dev/demo-schema';
@@ -31,8 +32,8 @@ export interface SinkWorld {
   readonly accounts: Sink;
   readonly contacts: Sink;
   readonly client: Client;
-  /** Sinks that follow other rules, over the same tables. */
-  sinksWith(rules: Partial<Rules>): Promise<{ accounts: Sink; contacts: Sink }>;
+  /** Sinks that follow other rules, or reach the same tables in another way. */
+  sinksWith(rules: Partial<Rules>, over?: Database): Promise<{ accounts: Sink; contacts: Sink }>;
   rows<R = Record<string, unknown>>(text: string, values?: unknown[]): Promise<R[]>;
   close(): Promise<void>;
 }
@@ -46,9 +47,9 @@ export async function openSinks(profile: Profile, prepare = ''): Promise<SinkWor
   const role = await createTestRole(databases, 'ventia_sink');
   await client.query(`SET search_path = ${schema}, cdc; SET TimeZone = 'UTC'; ${prepare}`);
   const database = openDatabase(role.url, 'messaging', { applicationName: 'sink-test' });
-  const sinksWith = async (rules: Partial<Rules>) => {
+  const sinksWith = async (rules: Partial<Rules>, over = database) => {
     const catalog = await readCatalog(database, schema);
-    const dependencies = { database, catalog, rules: { ...RULES, ...rules }, privacy: PRIVACY };
+    const dependencies = { database: over, catalog, rules: { ...RULES, ...rules }, privacy: PRIVACY };
     return { accounts: createAccountsSink(dependencies), contacts: createContactsSink(dependencies) };
   };
   return {
@@ -68,6 +69,16 @@ export async function openSinks(profile: Profile, prepare = ''): Promise<SinkWor
     },
   };
 }
+
+/** The process is killed after its last statement: nothing of the transaction stays. */
+export const dyingBeforeCommit = (database: Database): Database => ({
+  ...database,
+  transaction: (work) =>
+    database.transaction(async (sql) => {
+      await work(sql);
+      throw new CdcError('messaging_unreachable', 'killed before the commit');
+    }),
+});
 
 /** The sinks' session waits for the lock of a transaction of the application. */
 export async function untilSinkWaits(world: SinkWorld): Promise<void> {

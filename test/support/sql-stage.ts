@@ -1,10 +1,20 @@
 import type { ChangeEvent, Row } from '../../src/core/change';
+import type { Sink } from '../../src/core/ports/sink';
 import { type Edit, TENANTS } from './histories';
 import { type Portrait, ranking, type Seen, type Stage, sorted } from './play';
-import type { SinkWorld } from './sinks';
+import { dyingBeforeCommit, type SinkWorld } from './sinks';
 
 /** On PostgreSQL, profile repo, whose ids grow; the history's ids are shifted by `base`, so that many fit in one database. */
-export function sqlStage(world: SinkWorld, base: number): Stage {
+export interface SqlStage extends Stage {
+  /** Rows that the sinks wrote so far, as they count them. */
+  readonly writes: number;
+  /** Does everything but the commit. */
+  applyAndDie(events: readonly ChangeEvent[]): Promise<void>;
+}
+
+export function sqlStage(world: SinkWorld, base: number): SqlStage {
+  let writes = 0;
+  let dying: Promise<{ accounts: Sink; contacts: Sink }> | undefined;
   const shifted = (id: string | number) => String(base + Number(id));
   const shift = (event: ChangeEvent): ChangeEvent => ({
     ...event,
@@ -14,12 +24,22 @@ export function sqlStage(world: SinkWorld, base: number): Stage {
   });
   const row = (values: Row | null): Row | null =>
     values && ('tenant_id' in values ? { ...values, tenant_id: BigInt(base) + (values.tenant_id as bigint) } : values);
+  const applyTo = (sinks: { accounts: Sink; contacts: Sink }, events: readonly ChangeEvent[]) => {
+    const topic = events[0]!.table;
+    const sink = topic === 'tenants' ? sinks.accounts : sinks.contacts;
+    return sink.apply({ topic: `ventia.${topic}`, partition: 0, lastOffset: 0n, events: events.map(shift) });
+  };
   return {
+    get writes() {
+      return writes;
+    },
+    async applyAndDie(events) {
+      dying ??= world.sinksWith({}, dyingBeforeCommit(world.database));
+      await expect(applyTo(await dying, events)).rejects.toThrow('killed');
+    },
     async apply(events) {
-      const batch = { partition: 0, lastOffset: 0n, events: events.map(shift) };
-      const topic = events[0]!.table;
-      const sink = topic === 'tenants' ? world.accounts : world.contacts;
-      const result = await sink.apply({ ...batch, topic: `ventia.${topic}` });
+      const result = await applyTo(world, events);
+      writes += result.writes;
       if (result.deadLetters > 0) throw new Error(JSON.stringify(await world.rows('SELECT * FROM cdc.dead_letter')));
     },
     contacts: (tenant) =>

@@ -1,11 +1,7 @@
 import { randomBytes } from 'node:crypto';
-import { CdcError } from '../../../src/core/errors';
-import type { Database } from '../../../src/core/ports/sql';
-import { createContactsSink } from '../../../src/messaging/apply';
-import { readCatalog } from '../../../src/messaging/catalog';
-import { EPOCH_US, RULES } from '../../support/events';
+import { EPOCH_US } from '../../support/events';
 import { Shop } from '../../support/shop';
-import { fingerprint, openSinks, type SinkWorld, untilSinkWaits } from '../../support/sinks';
+import { dyingBeforeCommit, fingerprint, openSinks, type SinkWorld, untilSinkWaits } from '../../support/sinks';
 import { vectorsOf } from '../../support/vectors';
 
 jest.setTimeout(60_000);
@@ -108,19 +104,7 @@ describe.each(['seed', 'repo'] as const)('order vectors, profile %s', (profile) 
 
   vector('O14', 'killed before the commit, and after it before the offset is committed', async () => {
     const event = t.orderEvent(1, { phone: p });
-    const dying: Database = {
-      ...world.database,
-      transaction: (work) =>
-        world.database.transaction(async (sql) => {
-          await work(sql);
-          throw new CdcError('messaging_unreachable', 'killed before the commit');
-        }),
-    };
-    const sink = createContactsSink({
-      database: dying,
-      catalog: await readCatalog(world.database, world.schema),
-      rules: RULES,
-    });
+    const { contacts: sink } = await world.sinksWith({}, dyingBeforeCommit(world.database));
     const batch = { topic: 'ventia.orders', partition: 0, lastOffset: 0n, events: [event] };
     await expect(sink.apply(batch)).rejects.toThrow('killed');
     expect(await t.contacts()).toEqual([]);
