@@ -41,7 +41,7 @@ const EVERYTHING = [
 ].sort();
 
 const all = { numRuns: RUNS };
-const half = { numRuns: RUNS / 2 };
+const quarter = { numRuns: RUNS / 4 };
 
 describe('after every step of a history', () => {
   const step = async (store: PureStore, block: Block, conflicts: Map<string, string>) => {
@@ -100,7 +100,7 @@ test('K4 the whole log again, any suffix of it, each tenant by itself, and stutt
       const stuttered = actions.flatMap((action): Action[] => (action.do === 'event' ? [action, action] : [action]));
       expect(portrait(await played(stuttered, () => false))).toEqual(before);
     }),
-    half,
+    quarter,
   ));
 
 test('K8 how the log is cut into batches changes nothing', () =>
@@ -114,7 +114,7 @@ test('K8 how the log is cut into batches changes nothing', () =>
         expect(portrait(await played(actions, () => false))).toEqual(alone);
       },
     ),
-    half,
+    quarter,
   ));
 
 test('R6b whichever half of a move comes first', async () => {
@@ -129,7 +129,7 @@ test('R6b whichever half of a move comes first', async () => {
       }
       expect(portrait(await played(flipped, oneByOne))).toEqual(portrait(await played(actions, oneByOne)));
     }),
-    half,
+    quarter,
   );
 });
 
