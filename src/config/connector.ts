@@ -87,7 +87,7 @@ const sink = (topics: string, group: string, topicsAre: string) => ({
   topics: key(list(topicName), topics, topicsAre),
   'consumer.group': key(anyName, group, 'Consumer group; its offsets are the resume point.'),
   'messaging.schema': key(identifier, 'messaging', "Schema of Messaging's tables."),
-  'batch.max.records': key(integer(1, 100_000), 2_000, 'Events applied at most in one transaction.'),
+  'batch.max.records': key(integer(1, 100_000), 1_000, 'Events applied at most in one transaction.'),
   'progress.timeout.ms': progressTimeout,
   'state.topic': stateTopic,
 });

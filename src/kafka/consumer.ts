@@ -30,9 +30,12 @@ const HEARTBEAT_MS = 3000;
  * core, and 0.28 % at 500 ms.
  */
 const MAX_WAIT_MS = 1000;
-/** Above max.message.bytes' default, so that a batch of that size is never fetched in vain. */
-const MAX_BYTES_PER_PARTITION = 2 * 1024 * 1024;
-const MAX_BYTES = 16 * 1024 * 1024;
+/**
+ * Just above max.message.bytes' default, so that a batch of that size is never fetched in vain. Not more: what was fetched
+ * lives until all of it is applied, and what lives long is what makes the heap grow.
+ */
+const MAX_BYTES_PER_PARTITION = 1_100_000;
+const MAX_BYTES = 8 * MAX_BYTES_PER_PARTITION;
 /** A stop waits this long for the group to form, which it must leave then, and for the batches in hand. */
 const JOIN_PATIENCE_MS = 2000;
 const STOP_PATIENCE_MS = 8000;

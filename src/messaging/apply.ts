@@ -43,7 +43,10 @@ function createSink(subject: Subject, { database, catalog, rules, privacy = null
       const further = new Set<string>();
       for (;;) {
         try {
-          return await database.transaction((sql) => applyReads(sql, subject, catalog, known, batch, reads, further));
+          return await database.transaction(
+            (sql) => applyReads(sql, subject, catalog, known, batch, reads, further),
+            BY_INDEX,
+          );
         } catch (error) {
           if (!(error instanceof MoreLocksNeeded)) throw error;
           for (const id of error.tenantIds) further.add(id);
@@ -70,7 +73,6 @@ async function applyReads(
   further: ReadonlySet<string>,
 ): Promise<ApplyResult> {
   const { partition } = batch;
-  await sql.execute(BY_INDEX);
   const named = tenantsNamed(reads);
   const others = new Set(further);
   if (reads.some((read) => 'truncate' in read)) for (const id of await tenantsOf(sql, partition)) others.add(id);
@@ -131,6 +133,7 @@ async function checkpoint(sql: Sql, { topic, partition, lastOffset, events }: Si
      SET last_offset = excluded.last_offset, version = greatest(c.version, excluded.version), applied_at = now()
      RETURNING EXISTS (SELECT FROM cdc.dead_letter) AS dead_letters`,
     [topic, partition, lastOffset, highest && formatPosition(highest)],
+    'checkpoint',
   );
   return row!.dead_letters;
 }

@@ -21,7 +21,11 @@ export interface Loader {
   needs(sql: Sql, world: World, needs: Needs): Promise<void>;
 }
 
-/** @param emailIndex there is an index on lower(email); see {@link hasEmailIndex} */
+/**
+ * What statements return has a type of ours, whatever the column's is: a prepared one refuses to go on when that changes.
+ *
+ * @param emailIndex there is an index on lower(email); see {@link hasEmailIndex}
+ */
 export function createLoader(catalog: MessagingCatalog, emailIndex: boolean): Loader {
   const text = statements(catalog, emailIndex);
   return {
@@ -94,7 +98,8 @@ async function loadContacts(
   const valuesOf = (kind: HeldKind) => held.filter((lookup) => lookup.kind === kind).map((lookup) => lookup.value);
   const wanted = [contactIds, valuesOf('phone'), valuesOf('email')];
   if (!emailIndex) wanted.push([...new Set(held.map((lookup) => lookup.accountId))]);
-  const rows = await sql.query<ContactRow>(text, wanted.map(arrayText));
+  // Without the index not prepared: only an array that is known when it is planned is hashed.
+  const rows = await sql.query<ContactRow>(text, wanted.map(arrayText), emailIndex ? 'contacts' : undefined);
   for (const row of rows) world.loadContact(row.id, contact(row), row.phone_aliases);
   for (const id of contactIds) world.loadContact(id, null);
   for (const lookup of held) world.directory(lookup.accountId).held[lookup.kind].know(lookup.value);
@@ -113,15 +118,14 @@ function statements({ tables, types, has }: MessagingCatalog, emailIndex: boolea
   return {
     tenants: `
       SELECT k.id AS tenant_id, t.name, t.is_active, t.timezone, t.version, t.deleted,
-             a.id::text AS account_id, a.name AS account_name,
-             ${has['accounts.status'] ? 'a.status' : '0'} AS account_status,
+             a.id::text AS account_id, a.name::text AS account_name,
+             ${has['accounts.status'] ? 'a.status::integer' : '0'} AS account_status,
              (SELECT max(upto_version) FROM cdc.erasure e WHERE e.tenant_id = k.id) AS erased_upto
       FROM unnest($1::text[]) AS k (id)
       LEFT JOIN cdc.tenant_fact t ON t.tenant_id = k.id
       LEFT JOIN ${tables.accounts} a ON a.ventia_tenant_id = k.id::${types.tenant}`,
-    // Also finds some who have a value in another account: few, and no harm. Not prepared, because only an array that is
-    // known when it is planned is hashed, where the contacts of the accounts are read for want of an index. The predicate on
-    // blank repeats that of a partial index.
+    // Also finds some who have a value in another account: few, and no harm. The predicate on blank repeats that of a partial
+    // index.
     contacts: `
       WITH wanted AS (
         SELECT unnest($1::${types.contact}[]) AS id
@@ -132,8 +136,8 @@ function statements({ tables, types, has }: MessagingCatalog, emailIndex: boolea
         SELECT id FROM ${tables.contacts}
         WHERE lower(email) = ANY ($3::text[])${emailIndex ? '' : ` AND account_id = ANY ($4::${types.account}[])`}
       )
-      SELECT c.id::text, c.account_id::text, c.name, c.email, lower(c.email) AS email_key, c.phone_number,
-             ${has['contacts.contact_type'] ? 'c.contact_type' : '2 AS contact_type'},
+      SELECT c.id::text, c.account_id::text, c.name::text, c.email::text, lower(c.email) AS email_key, c.phone_number::text,
+             ${has['contacts.contact_type'] ? 'c.contact_type::integer' : '2 AS contact_type'},
              CASE WHEN jsonb_typeof(c.custom_attributes -> 'ventia_customer_id') = 'string'
                THEN c.custom_attributes ->> 'ventia_customer_id' END AS customer_id,
              CASE WHEN jsonb_typeof(c.custom_attributes -> 'total_orders') = 'number'

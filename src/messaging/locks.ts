@@ -16,7 +16,7 @@ export async function lockTenants(
 ): Promise<void> {
   const all = [...new Set([...own, ...others])];
   if (all.length === 0) return;
-  const rows = await sql.query<LockRow>(LOCK, [all]);
+  const rows = await sql.query<LockRow>(LOCK, [all], 'lock_tenants');
   const known = new Map(rows.map((row) => [row.tenant_id, row.partition]));
   const unknown = all.filter((id) => !known.has(id));
   if (unknown.length > 0) {

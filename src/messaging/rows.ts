@@ -22,8 +22,9 @@ export function unnest<R>(columns: readonly Column<R>[]): string {
 
 export const names = <R>(columns: readonly Column<R>[]): string => columns.map(({ name }) => name).join(', ');
 
-/** A statement over {@link unnest}, with what fills it. */
+/** A statement over {@link unnest}, with what fills it; prepared under its name. */
 export interface Rows<R> {
+  readonly name: string;
   readonly text: string;
   readonly columns: readonly Column<R>[];
 }
@@ -31,11 +32,11 @@ export interface Rows<R> {
 /** Rows changed. Nothing is sent for no rows. */
 export async function execute<R>(
   sql: Sql,
-  { text, columns }: Rows<R>,
+  { name, text, columns }: Rows<R>,
   rows: readonly R[],
   ids: RealIds,
 ): Promise<number> {
-  return rows.length === 0 ? 0 : sql.execute(text, values(columns, rows, ids));
+  return rows.length === 0 ? 0 : sql.execute(text, values(columns, rows, ids), name);
 }
 
 /**
@@ -59,11 +60,11 @@ export async function copy<R>(
 /** Rows returned. */
 export async function query<R, T>(
   sql: Sql,
-  { text, columns }: Rows<R>,
+  { name, text, columns }: Rows<R>,
   rows: readonly R[],
   ids: RealIds,
 ): Promise<T[]> {
-  return rows.length === 0 ? [] : sql.query<T>(text, values(columns, rows, ids));
+  return rows.length === 0 ? [] : sql.query<T>(text, values(columns, rows, ids), name);
 }
 
 function values<R>(columns: readonly Column<R>[], rows: readonly R[], ids: RealIds): string[] {

@@ -71,7 +71,7 @@ function insertion({ tables, types, has }: MessagingCatalog): Rows<Account> {
     INSERT INTO ${tables.accounts} (ventia_tenant_id, name, created_at, updated_at${status})
     SELECT tenant_id, name, created_at, ${NOW}${status} FROM ${unnest(columns)}
     ON CONFLICT (ventia_tenant_id) DO NOTHING RETURNING id::text, ventia_tenant_id::text AS tenant_id`;
-  return { text, columns };
+  return { name: 'insert_accounts', text, columns };
 }
 
 function update({ tables, types, has }: MessagingCatalog): Rows<Change> {
@@ -93,7 +93,7 @@ function update({ tables, types, has }: MessagingCatalog): Rows<Change> {
   const text = `
     UPDATE ${tables.accounts} a SET name = u.name, ${assignment}updated_at = ${NOW}
     FROM ${unnest(columns)} WHERE a.id = u.id AND ${unchanged}`;
-  return { text, columns };
+  return { name: 'update_accounts', text, columns };
 }
 
 /**
@@ -110,5 +110,5 @@ function labels({ tables, types, has }: MessagingCatalog): Rows<string> {
     CROSS JOIN (VALUES ('soporte-humano', '#E91E63'), ('en-revisión', '#FF9800')) AS l (title, color)
     WHERE NOT EXISTS (SELECT FROM ${tables.labels} x WHERE x.account_id = u.id AND x.title = l.title)
     ON CONFLICT (title, account_id) DO NOTHING`;
-  return { text, columns };
+  return { name: 'labels', text, columns };
 }

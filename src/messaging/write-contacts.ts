@@ -128,8 +128,8 @@ function insertion({ tables, types, has }: MessagingCatalog): Rows<Contact> {
       ${activity ? ', last_activity_at' : ''}${type})
     SELECT account_id, name, email, phone_number, attributes, created_at, ${NOW}${activity ? ', created_at' : ''}${type}
     FROM ${unnest(columns)}
-    RETURNING id::text, account_id::text, phone_number, email`;
-  return { text, columns };
+    RETURNING id::text, account_id::text, phone_number::text, email::text`;
+  return { name: 'insert_contacts', text, columns };
 }
 
 function clearing(catalog: MessagingCatalog): Rows<Change> {
@@ -141,7 +141,7 @@ function clearing(catalog: MessagingCatalog): Rows<Change> {
   const text = `
     UPDATE ${catalog.tables.contacts} c SET email = u.email, phone_number = u.phone, updated_at = ${NOW}
     FROM ${unnest(columns)} WHERE ${unchanged}`;
-  return { text, columns };
+  return { name: 'clear_contacts', text, columns };
 }
 
 function update(catalog: MessagingCatalog): Rows<Change> {
@@ -164,7 +164,7 @@ function update(catalog: MessagingCatalog): Rows<Change> {
     WHERE ${unchanged}
       AND NOT (u.replaces_phone
         AND EXISTS (SELECT FROM ${catalog.tables.contact_inboxes} i WHERE i.contact_id = c.id))`;
-  return { text, columns };
+  return { name: 'update_contacts', text, columns };
 }
 
 /** The row is the one that was decided about. */

@@ -99,7 +99,11 @@ const CONFLICT: readonly Column<Conflict>[] = [
 ];
 
 function insertion<R>(table: string, columns: readonly Column<R>[], rest = ''): Rows<R> {
-  return { columns, text: `INSERT INTO cdc.${table} (${names(columns)}) SELECT * FROM ${unnest(columns)} ${rest}` };
+  return {
+    name: table,
+    columns,
+    text: `INSERT INTO cdc.${table} (${names(columns)}) SELECT * FROM ${unnest(columns)} ${rest}`,
+  };
 }
 
 /** All columns but the key's take the new values. */
@@ -117,6 +121,7 @@ const UPSERT_MEMORIES = upsertion('contact_memory', 1, MEMORY);
 const UPSERT_ALIASES = upsertion('identity_alias', 3, ALIAS);
 const RECORD_CONFLICTS = insertion('conflict', CONFLICT, 'ON CONFLICT DO NOTHING RETURNING reason');
 const UPDATE_FACTS: Rows<OrderFact> = {
+  name: 'order_fact',
   columns: FACT,
   text: `
     UPDATE cdc.order_fact f SET ${FACT.slice(1)

@@ -19,7 +19,7 @@ export function openDatabase(url: string, side: Side, options: SessionOptions): 
 export function databaseOver(sessions: Sessions, side: Side): Database {
   return {
     ...sql(sessions, (work) => sessions.use(work)),
-    transaction: (work) => sessions.use((client) => transaction(sessions, side, client, work)),
+    transaction: (work, settings) => sessions.use((client) => transaction(sessions, side, client, work, settings)),
     close: () => sessions.close(),
   };
 }
@@ -54,8 +54,9 @@ async function transaction<T>(
   side: Side,
   client: PoolClient,
   work: (tx: Sql) => Promise<T>,
+  settings = '',
 ): Promise<T> {
-  await run(sessions, client, 'BEGIN');
+  await run(sessions, client, `BEGIN; ${settings}`);
   let result: T;
   try {
     result = await work(sql(sessions, (use) => use(client)));

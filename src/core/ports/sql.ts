@@ -15,7 +15,10 @@ export interface Sql {
 }
 
 export interface Database extends Sql {
-  /** BEGIN, work, COMMIT; ROLLBACK and rethrow on any failure. A connection lost in COMMIT leaves the outcome unknown. */
-  transaction<T>(work: (tx: Sql) => Promise<T>): Promise<T>;
+  /**
+   * BEGIN, work, COMMIT; ROLLBACK and rethrow on any failure. A connection lost in COMMIT leaves the outcome unknown.
+   * `settings` are commands that go with BEGIN, without a way there and back of their own.
+   */
+  transaction<T>(work: (tx: Sql) => Promise<T>, settings?: string): Promise<T>;
   close(): Promise<void>;
 }
