@@ -76,6 +76,7 @@ export class AvroRowEncoder implements RowEncoder {
   private readonly source: SourceBlock;
   /** What a row may need beside its values' own bytes. */
   private readonly room: number;
+  private readonly keyRoom: number;
   /** An id as text. */
   private readonly scratch = Buffer.alloc(40);
   /** Columns of the row being written that were not sent. */
@@ -97,11 +98,13 @@ export class AvroRowEncoder implements RowEncoder {
     this.valueHeader = wireHeader(compiled.valueSchemaId);
     this.source = compiled.source;
     this.names = compiled.fields.map((field) => avroString(field.name));
+    this.keyRoom = compiled.fields[0]!.reading.room;
     this.room = compiled.fields.reduce((room, field, i) => room + field.reading.room + this.names[i]!.length, 0);
   }
 
   writeKey(slab: Slab, row: Tuple): void {
-    slab.ensure(FRAME_ROOM + this.roomFor(row));
+    const column = this.columns[0]!;
+    slab.ensure(FRAME_ROOM + this.keyRoom + Math.max(0, row.ends[column]! - row.starts[column]!));
     const at = copyBytes(slab.bytes, slab.pos, this.keyHeader, 0, this.keyHeader.length);
     slab.pos = this.writeId(slab.bytes, at, row);
   }

@@ -1,9 +1,13 @@
-/** A growable byte area that is filled, read and reset; grows by doubling and never shrinks by itself. */
+/** What a slab or a batch may hold on to when it is emptied; one that grew beyond it for an unusual row gives its bytes back. */
+export const KEPT_BYTES = 2 * 1024 * 1024;
+
+/** A growable byte area that is filled, read and reset. */
 export class Slab {
   bytes: Buffer;
   pos = 0;
+  private lent = false;
 
-  constructor(initialBytes = 64 * 1024) {
+  constructor(private readonly initialBytes = 64 * 1024) {
     this.bytes = Buffer.allocUnsafeSlow(initialBytes);
   }
 
@@ -11,14 +15,26 @@ export class Slab {
   ensure(n: number): void {
     const needed = this.pos + n;
     if (needed <= this.bytes.length) return;
-    let size = this.bytes.length * 2;
-    while (size < needed) size *= 2;
-    const grown = Buffer.allocUnsafeSlow(size);
+    const grown = Buffer.allocUnsafeSlow(grownSize(this.bytes.length, needed));
     this.bytes.copy(grown, 0, 0, this.pos);
     this.bytes = grown;
   }
 
+  /** What was written until now is the borrower's for as long as it likes: the slab goes on with other bytes at its next reset. */
+  lend(): Buffer {
+    this.lent = true;
+    return this.bytes;
+  }
+
   reset(): void {
     this.pos = 0;
+    if (!this.lent && this.bytes.length <= KEPT_BYTES) return;
+    this.lent = false;
+    this.bytes = Buffer.allocUnsafeSlow(this.initialBytes);
   }
+}
+
+/** At least twice as much, so that many small steps cost little; one large step gets what it asks for. */
+export function grownSize(size: number, needed: number): number {
+  return Math.max(2 * size, needed);
 }

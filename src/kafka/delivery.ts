@@ -12,6 +12,8 @@ export interface DeliveryLimits {
   readonly totalMs: number;
   /** One request's answer. */
   readonly requestMs: number;
+  /** Largest request that the brokers read; a larger one ends the connection. */
+  readonly requestBytes: number;
 }
 
 const NO_LEADER = -1;
@@ -27,6 +29,9 @@ const UNKNOWN_PRODUCER_ID = 59;
  * may be unknown to a broker that has just become leader.
  */
 const RETRIABLE = new Set([2, 3, 5, 6, 7, 8, 9, 13, 19, 20, 56, 74, 75]);
+
+/** Rows of many megabytes get as much more time as a slow link needs for them. */
+const SLOW_BYTES_PER_MS = 2_000;
 
 const FIRST_WAIT_MS = 20;
 const MAX_WAIT_MS = 1000;
@@ -45,13 +50,15 @@ const BROKER_MARGIN_MS = 1000;
  * `totalMs`, and then parts of it may be there or still arrive.
  */
 export async function deliver(cluster: Cluster, parts: readonly OutgoingPart[], limits: DeliveryLimits): Promise<void> {
-  const attempts = new Attempts(cluster, limits);
+  const more = parts.reduce((sum, { bytes }) => sum + bytes, 0) / SLOW_BYTES_PER_MS;
+  const totalMs = limits.totalMs + more;
+  const attempts = new Attempts(cluster, { ...limits, requestMs: limits.requestMs + more });
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, reject) => {
     timer = setTimeout(() => {
       attempts.over = true;
-      reject(attempts.failure(`not acknowledged within ${limits.totalMs} ms`));
-    }, limits.totalMs);
+      reject(attempts.failure(`not acknowledged within ${Math.round(totalMs)} ms`));
+    }, totalMs);
   });
   try {
     await Promise.race([attempts.run(parts), late]);
@@ -91,7 +98,10 @@ class Attempts {
     const byLeader = groupBy(parts, (part) => this.leaderOf(part));
     const missing = byLeader.get(NO_LEADER) ?? [];
     byLeader.delete(NO_LEADER);
-    const results = await Promise.all([...byLeader].map(([nodeId, ofLeader]) => this.sendTo(nodeId, ofLeader)));
+    const requests = [...byLeader].flatMap(([nodeId, ofLeader]) =>
+      requestsOf(ofLeader, this.limits.requestBytes).map((inOne) => this.sendTo(nodeId, inOne)),
+    );
+    const results = await Promise.all(requests);
     for (const { part, errorCode } of results.flat()) if (!this.settled(part, errorCode)) missing.push(part);
     return missing;
   }
@@ -133,6 +143,21 @@ class Attempts {
     const found = likely?.partitionId === partition ? likely : metadata.find((m) => m.partitionId === partition);
     return found?.leader ?? NO_LEADER;
   }
+}
+
+/** As many parts a request as the broker takes; a part alone is never divided. */
+export function requestsOf(parts: readonly OutgoingPart[], maxBytes: number): OutgoingPart[][] {
+  const requests: OutgoingPart[][] = [];
+  let size = Number.POSITIVE_INFINITY;
+  for (const part of parts) {
+    if (size + part.bytes > maxBytes) {
+      requests.push([]);
+      size = 0;
+    }
+    requests.at(-1)!.push(part);
+    size += part.bytes;
+  }
+  return requests;
 }
 
 /** Also what we call a request that was not answered. */

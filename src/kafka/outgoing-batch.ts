@@ -1,18 +1,35 @@
-import type { OutgoingBatch, TopicPartitions } from '../core/ports/topics';
+import type { OutgoingBatch, RecordLengths, TopicPartitions } from '../core/ports/topics';
 import { formatPosition, type Position } from '../core/position';
 import { Slab } from '../core/slab';
-import { type ProducerIdentity, RecordBatch } from './record-batch';
+import { type ProducerIdentity, RecordBatch, sizeOfBatch } from './record-batch';
 
 /** Holds the position's text form; read back by tails.ts. */
 export const POSITION_HEADER = 'position';
 const POSITION_HEADER_NAME = Buffer.from(POSITION_HEADER);
+/** All positions are of one width. */
+const POSITION_SIZED = Buffer.from(formatPosition({ epoch: 0n, commitLsn: 0n, seq: 0n }));
+const NO_HEADER = { headerName: null, header: null };
 
 /** A finished record batch on its way. */
 export interface OutgoingPart {
   readonly topic: string;
   readonly partition: number;
   readonly records: number;
-  readonly bytes: Buffer;
+  /** To be sent one after the other. */
+  readonly pieces: readonly Buffer[];
+  /** Sum of the pieces. */
+  readonly bytes: number;
+}
+
+/** See the port TopicWriter. */
+export function batchBytes(records: readonly RecordLengths[]): number {
+  return sizeOfBatch(
+    records.map(({ key, value }) =>
+      value < 0
+        ? { key, value, headerName: POSITION_HEADER_NAME, header: POSITION_SIZED }
+        : { key, value, ...NO_HEADER },
+    ),
+  );
 }
 
 /** One record batch per partition, filled in place. */
@@ -60,16 +77,7 @@ export class PartitionedBatch implements OutgoingBatch {
     if (!batch) throw new RangeError(`topic ${topic} has no partition ${partition}`);
     const header = position && Buffer.from(formatPosition(position));
     const before = batch.size;
-    batch.append(
-      slab.bytes,
-      keyStart,
-      keyEnd,
-      valueStart,
-      valueEnd,
-      timestampMs,
-      header && POSITION_HEADER_NAME,
-      header,
-    );
+    batch.append(slab, keyStart, keyEnd, valueStart, valueEnd, timestampMs, header && POSITION_HEADER_NAME, header);
     const after = batch.size;
     this.records++;
     this.total += after - before;
@@ -98,8 +106,8 @@ export class PartitionedBatch implements OutgoingBatch {
     for (const [topic, partitions] of this.byTopic)
       partitions.forEach((batch, partition) => {
         if (batch.records === 0) return;
-        const bytes = batch.finish(identity, sequenceOf(topic, partition));
-        parts.push({ topic, partition, records: batch.records, bytes });
+        const pieces = batch.finish(identity, sequenceOf(topic, partition));
+        parts.push({ topic, partition, records: batch.records, pieces, bytes: batch.size });
       });
     return parts;
   }

@@ -73,10 +73,10 @@ export function encodeProduce(
   for (const [topic, ofTopic] of topics) {
     frame.string(topic);
     frame.int32(ofTopic.length);
-    for (const { partition, bytes } of ofTopic) {
+    for (const { partition, pieces, bytes } of ofTopic) {
       frame.int32(partition);
-      frame.int32(bytes.length);
-      frame.chunk(bytes);
+      frame.int32(bytes);
+      frame.append(pieces);
     }
   }
   return frame.finish();
@@ -105,8 +105,8 @@ class Frame {
     this.pos += this.buffer.write(value, this.pos);
   }
 
-  chunk(bytes: Buffer): void {
-    this.chunks.push(this.buffer.subarray(this.cut, this.pos), bytes);
+  append(pieces: readonly Buffer[]): void {
+    this.chunks.push(this.buffer.subarray(this.cut, this.pos), ...pieces);
     this.cut = this.pos;
   }
 

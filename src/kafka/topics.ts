@@ -62,6 +62,40 @@ export async function readTopicSettings(
   );
 }
 
+/** Kafka's number for resources that are brokers, and its default for the size of a request. */
+const BROKER_RESOURCE = 4;
+const DEFAULT_REQUEST_BYTES = 100 * 1024 * 1024;
+/** Topics that take no more than this are safe with any broker. */
+const USUAL_BYTES = 16 * 1024 * 1024;
+/** Names and lengths around the record batches. */
+const REQUEST_FRAME_BYTES = 64 * 1024;
+
+/**
+ * What one request may hold of record batches: brokers close the connection on a larger one, without a word. Asked only where
+ * a topic takes as much; who may not ask gets Kafka's default.
+ */
+export async function maxRequestBytes(cluster: Cluster, largestTopicBytes: number): Promise<number> {
+  if (largestTopicBytes <= USUAL_BYTES) return DEFAULT_REQUEST_BYTES - REQUEST_FRAME_BYTES;
+  const nodes = Object.keys(cluster.brokerPool.brokers);
+  const sizes = await Promise.all(nodes.map((node) => requestBytesOf(cluster, node)));
+  return Math.min(...sizes) - REQUEST_FRAME_BYTES;
+}
+
+/** A broker answers for itself only. */
+async function requestBytesOf(cluster: Cluster, node: string): Promise<number> {
+  const name = 'socket.request.max.bytes';
+  try {
+    const broker = await cluster.findBroker({ nodeId: Number(node) });
+    const { resources } = await broker.describeConfigs({ resources: [{ type: BROKER_RESOURCE, name: node }] });
+    const entry = resources[0]?.configEntries.find(({ configName }) => configName === name);
+    return Number(entry?.configValue ?? DEFAULT_REQUEST_BYTES);
+  } catch (error) {
+    const trouble = toKafkaError(error);
+    if (trouble.kind === 'kafka_refused') return DEFAULT_REQUEST_BYTES;
+    throw trouble;
+  }
+}
+
 /** Size of the largest record batch each topic takes, bytes. */
 export function maxBatchBytes(settings: ReadonlyMap<string, TopicSetting>): number {
   const value = settings.get('max.message.bytes')?.value;

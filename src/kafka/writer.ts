@@ -1,6 +1,6 @@
 import { CdcError } from '../core/errors';
 import type { Logger } from '../core/ports/log';
-import type { OutgoingBatch, TopicPartitions, TopicWriter } from '../core/ports/topics';
+import type { OutgoingBatch, RecordLengths, TopicPartitions, TopicWriter } from '../core/ports/topics';
 import type { Position } from '../core/position';
 import { type KafkaAccess, type KafkaLink, openLink } from './client';
 import { TransactionCoordinator } from './coordinator';
@@ -8,11 +8,11 @@ import { type DeliveryLimits, deliver } from './delivery';
 import { toKafkaError } from './errors';
 import type { FetchedRecord } from './fetch-response';
 import type { Cluster } from './internals';
-import { PartitionedBatch } from './outgoing-batch';
+import { batchBytes, PartitionedBatch } from './outgoing-batch';
 import { nextSequence, type ProducerIdentity } from './record-batch';
 import { type LogSpan, listSpans, partitionKey, runScans, type Scan } from './scan';
 import { positionOf, scanState, scanTail } from './tails';
-import { findTopics, maxBatchBytes, needTopics, readTopicSettings } from './topics';
+import { findTopics, maxBatchBytes, maxRequestBytes, needTopics, readTopicSettings } from './topics';
 
 export interface TopicWriterOptions {
   readonly access: KafkaAccess;
@@ -70,7 +70,9 @@ async function open(link: KafkaLink, options: TopicWriterOptions): Promise<Topic
   const topics = await findTopics(cluster, [...options.topics, options.stateTopic, options.deadLetterTopic]);
   needTopics(topics, options.topics);
   const settings = await readTopicSettings(cluster, topics);
-  const limits = new Map([...settings].map(([topic, ofTopic]) => [topic, maxBatchBytes(ofTopic)]));
+  const ofTopics = [...settings].map(([topic, ofTopic]) => [topic, maxBatchBytes(ofTopic)] as const);
+  const requestBytes = await maxRequestBytes(cluster, Math.max(...ofTopics.map(([, bytes]) => bytes)));
+  const limits = new Map(ofTopics.map(([topic, bytes]) => [topic, Math.min(bytes, requestBytes)]));
 
   const coordinator = new TransactionCoordinator(cluster, options.transactionalId, OPEN_TIMEOUT_MS);
   const identity = await coordinator.raise(topics);
@@ -78,7 +80,7 @@ async function open(link: KafkaLink, options: TopicWriterOptions): Promise<Topic
   await coordinator.mark(identity, topics);
 
   const found = await readBehind(cluster, spans, identity, limits, options);
-  return new FencedWriter(link, coordinator, identity, topics, found.tails, found.state, limits, options);
+  return new FencedWriter(link, coordinator, identity, topics, found.tails, found.state, limits, requestBytes, options);
 }
 
 /** What older writers left before the fence. */
@@ -123,10 +125,11 @@ class FencedWriter implements TopicWriter {
     private readonly tails: ReadonlyMap<string, Position>,
     readonly state: ReadonlyMap<string, string>,
     private readonly maxBytes: ReadonlyMap<string, number>,
+    requestBytes: number,
     private readonly options: TopicWriterOptions,
   ) {
     const { flushTimeoutMs = FLUSH_TIMEOUT_MS, requestTimeoutMs = REQUEST_TIMEOUT_MS } = options;
-    this.limits = { totalMs: flushTimeoutMs, requestMs: Math.min(flushTimeoutMs, requestTimeoutMs) };
+    this.limits = { totalMs: flushTimeoutMs, requestMs: Math.min(flushTimeoutMs, requestTimeoutMs), requestBytes };
   }
 
   tail(topic: string, partition: number): Position | null {
@@ -141,6 +144,10 @@ class FencedWriter implements TopicWriter {
     const limit = this.maxBytes.get(topic);
     if (limit === undefined) throw new RangeError(`the writer does not have topic ${topic}`);
     return limit;
+  }
+
+  batchBytes(records: readonly RecordLengths[]): number {
+    return batchBytes(records);
   }
 
   async flush(batch: OutgoingBatch): Promise<void> {

@@ -75,7 +75,7 @@ export async function runCapture(o: CaptureOptions, ports: CapturePorts, signal:
   await stream.start({
     onMessage: (payload, lsn) => {
       if (pump) pump.onMessage(payload, lsn);
-      else early.push({ payload: Buffer.from(payload), lsn });
+      else early.push({ payload, lsn });
     },
     onKeepalive: (walEnd) => pump?.onKeepalive(walEnd),
     onEnd: (error) => ended.reject(error),

@@ -2,7 +2,7 @@ import type { Op } from '../core/change';
 import { CdcError } from '../core/errors';
 import type { Lsn } from '../core/lsn';
 import type { RowEncoder, TransactionStamp } from '../core/ports/encoding';
-import type { TopicWriter } from '../core/ports/topics';
+import type { RecordLengths, TopicWriter } from '../core/ports/topics';
 import type { Position } from '../core/position';
 import { Slab } from '../core/slab';
 import type { TableStats } from '../core/stats';
@@ -17,6 +17,7 @@ export interface TableRoute {
   readonly tails: (Position | null)[];
   /** Largest record batch of the topic, bytes. */
   readonly limit: number;
+  readonly batchBytes: TopicWriter['batchBytes'];
   readonly stats: TableStats;
 }
 
@@ -28,11 +29,12 @@ export function routeTo(encoder: RowEncoder, writer: TopicWriter, stats: TableSt
     partitions: topic.partitions,
     tails: Array.from({ length: topic.partitions }, (_, p) => writer.tail(topic.name, p)),
     limit: writer.maxBatchBytes(topic.name),
+    batchBytes: (records) => writer.batchBytes(records),
     stats,
   };
 }
 
-/** What one record costs beside key and value: lengths, deltas, and a tombstone's header. */
+/** More than one record costs beside key and value: the batch's header, lengths, deltas, and a tombstone's header. */
 const RECORD_OVERHEAD = 128;
 
 /**
@@ -67,7 +69,8 @@ export class ChangeRecords {
     route.encoder.writeKey(slab, after);
     const valueStart = slab.pos;
     route.encoder.writeValue(slab, op, before, after, stamp, seq, lsn, now);
-    this.record(route, partition, seq, keyStart, valueStart);
+    this.record(partition, seq, keyStart, valueStart);
+    this.mustFit(route, partition);
   }
 
   /** A delete is a record and then a tombstone of the same position. */
@@ -80,8 +83,9 @@ export class ChangeRecords {
     route.encoder.writeKey(slab, before);
     const valueStart = slab.pos;
     route.encoder.writeValue(slab, 'd', before, null, stamp, seq, lsn, now);
-    this.record(route, partition, seq, keyStart, valueStart);
+    this.record(partition, seq, keyStart, valueStart);
     this.spans.push(partition, seq, keyStart, valueStart, -1, -1);
+    this.mustFit(route, partition);
   }
 
   /** One record without rows for every partition, all of one position. */
@@ -92,19 +96,37 @@ export class ChangeRecords {
       route.encoder.writeTruncateKey(slab);
       const valueStart = slab.pos;
       route.encoder.writeValue(slab, 't', null, null, stamp, seq, stamp.commitLsn, now);
-      this.record(route, partition, seq, keyStart, valueStart);
+      this.record(partition, seq, keyStart, valueStart);
     }
   }
 
   /** The key is at [keyStart, valueStart), the value from there to the slab's position. */
-  private record(route: TableRoute, partition: number, seq: number, keyStart: number, valueStart: number): void {
-    const bytes = this.slab.pos - keyStart + RECORD_OVERHEAD;
-    if (bytes > route.limit)
-      throw new CdcError(
-        'record_too_large',
-        `a record of ${route.encoder.table} has ${bytes} bytes; topic ${route.encoder.topic} takes ${route.limit}`,
-      );
+  private record(partition: number, seq: number, keyStart: number, valueStart: number): void {
     this.spans.push(partition, seq, keyStart, valueStart, valueStart, this.slab.pos);
+  }
+
+  /** What goes into one partition goes in one batch: its exact size is counted where the upper bound is over the limit. */
+  private mustFit({ encoder, limit, batchBytes }: TableRoute, partition: number): void {
+    if (this.bytes <= limit) return;
+    const bytes = batchBytes(this.lengthsIn(partition));
+    if (bytes <= limit) return;
+    throw new CdcError(
+      'record_too_large',
+      `a record of ${encoder.table} needs ${bytes} bytes; topic ${encoder.topic} takes ${limit}`,
+      {
+        fix: `Raise max.message.bytes of topic ${encoder.topic} to ${bytes} or more, or set errors.policy to dead-letter.`,
+      },
+    );
+  }
+
+  private lengthsIn(partition: number): RecordLengths[] {
+    const lengths: RecordLengths[] = [];
+    for (let i = 0; i < this.spans.length; i += 6) {
+      const [of, , keyStart, keyEnd, valueStart, valueEnd] = this.spans.slice(i, i + 6) as number[];
+      if (of === partition)
+        lengths.push({ key: keyEnd! - keyStart!, value: valueStart! < 0 ? -1 : valueEnd! - valueStart! });
+    }
+    return lengths;
   }
 
   /** Upper bound of what the records take in a batch. */

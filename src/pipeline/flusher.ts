@@ -60,8 +60,14 @@ export class Flusher {
 
   /** True when `bytes` more for one partition, whose topic takes `limit` bytes a batch, must wait for the next batch. */
   full(bytes: number, limit: number): boolean {
+    if (this.mustWait(bytes)) return true;
     const { out } = this.filling;
     return out.records > 0 && (out.largestBytes + bytes > limit || out.bytes + bytes > this.maxBytes);
+  }
+
+  /** What is larger than a whole batch goes alone, when all before it is acknowledged: one row of many megabytes is held at a time. */
+  mustWait(bytes: number): boolean {
+    return bytes > this.maxBytes && !this.drained;
   }
 
   /** Nothing appended or in flight: all that was read is acknowledged. */

@@ -62,8 +62,8 @@ export class Pump {
   onMessage(payload: Buffer, lsn: Lsn): void {
     if (this.failed) return;
     this.messages++;
-    if (this.blocked) this.waiting.push({ payload: Buffer.from(payload), lsn });
-    else if (!this.attempt(payload, lsn)) this.block({ payload: Buffer.from(payload), lsn });
+    if (this.blocked) this.waiting.push({ payload, lsn });
+    else if (!this.attempt(payload, lsn)) this.block({ payload, lsn });
     else if (this.emission) this.block(null);
     else this.o.flusher.schedule();
   }
@@ -113,6 +113,7 @@ export class Pump {
 
   /** False when the batch has no room: nothing happened, the message is to be tried again. */
   private attempt(payload: Buffer, lsn: Lsn): boolean {
+    if (this.o.flusher.mustWait(payload.length)) return false;
     this.lsn = lsn;
     try {
       return this.handle(this.o.decode(payload));

@@ -1,5 +1,6 @@
 import { Client, type ClientConfig, type CustomTypesConfig, types } from 'pg';
 import { CdcError } from '../core/errors';
+import { mendReceiveBuffer } from './receive-buffer';
 
 /** A connection that is not there after this time counts as unreachable. */
 const CONNECT_TIMEOUT_MS = 5_000;
@@ -36,6 +37,7 @@ export interface ConnectionOptions {
  * URL in the message, when the URL or one of its certificate files cannot be used.
  */
 export function clientConfig(url: string, options: ConnectionOptions): ClientConfig {
+  mendReceiveBuffer();
   const { connectionString, ownOptions } = splitUrl(url);
   const session = Object.entries({ ...TEXT_FORM, ...LIMITS, ...options.session });
   const config: ClientConfig = {

@@ -137,6 +137,7 @@ function addProcessMetrics(registry: Registry): void {
   gauge('process_start_time_seconds', 'Start of the process.', () => startedAt);
   gauge('process_resident_memory_bytes', 'Resident memory.', () => process.memoryUsage.rss());
   gauge('nodejs_heap_size_used_bytes', 'Used heap.', () => process.memoryUsage().heapUsed);
+  gauge('nodejs_external_memory_bytes', 'Memory of buffers, outside the heap.', () => process.memoryUsage().external);
   new Counter({
     name: 'process_cpu_seconds_total',
     help: 'CPU time, user and system.',

@@ -15,15 +15,6 @@ const MINUTES = 60_000;
 
 jest.setTimeout(20 * MINUTES);
 
-/** Sum over all series of a metric whose labels contain `labels`. */
-async function metric(service: RunningService, name: string, labels = ''): Promise<number> {
-  const text = await (await fetch(`${await service.address()}/metrics`)).text();
-  return text
-    .split('\n')
-    .filter((line) => line.startsWith(name) && line.includes(labels))
-    .reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(' ') + 1)), 0);
-}
-
 function report(what: string, rows: number, seconds: number, service: RunningService, cpuBefore = 0): void {
   const { peakMb, cpuSeconds } = processUsage(service.pid);
   const perMillion = ((cpuSeconds - cpuBefore) / rows) * 1e6;
@@ -60,8 +51,8 @@ describe('plain path', () => {
   const drain = async (what: string, service: RunningService, name: string, labels: string, rows: number) => {
     await service.ready();
     const started = Date.now();
-    const before = await metric(service, name, labels);
-    await eventually(async () => (await metric(service, name, labels)) >= rows, {
+    const before = await service.metric(name, labels);
+    await eventually(async () => (await service.metric(name, labels)) >= rows, {
       timeoutMs: 15 * MINUTES,
       intervalMs: 100,
     });
@@ -71,7 +62,7 @@ describe('plain path', () => {
   it('capture: one transaction, then the sinks: new contacts, known contacts', async () => {
     const idle = pipeline.start(pipeline.connectors.source);
     await idle.ready();
-    await eventually(async () => (await metric(idle, 'ventia_cdc_snapshot_done')) === 2, { timeoutMs: MINUTES });
+    await eventually(async () => (await idle.metric('ventia_cdc_snapshot_done')) === 2, { timeoutMs: MINUTES });
     await idle.stop();
 
     await insertOrders(1);

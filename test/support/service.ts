@@ -123,6 +123,15 @@ export class RunningService {
     }
   }
 
+  /** Sum over all series of a metric whose labels contain all of `labels`. */
+  async metric(name: string, ...labels: string[]): Promise<number> {
+    const text = await (await fetch(`${await this.address()}/metrics`)).text();
+    return text
+      .split('\n')
+      .filter((line) => line.startsWith(name) && labels.every((label) => line.includes(label)))
+      .reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(' ') + 1)), 0);
+  }
+
   signal(name: NodeJS.Signals): void {
     this.child.kill(name);
   }

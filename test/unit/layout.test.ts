@@ -26,6 +26,7 @@ const VENDORS: Readonly<Record<string, string>> = {
   pg: 'postgres',
   'pg-copy-streams': 'postgres',
   'pg-logical-replication': 'postgres',
+  'pg-protocol': 'postgres',
   avsc: 'avro',
   kafkajs: 'kafka',
   '@node-rs/crc32': 'kafka',

@@ -24,8 +24,8 @@ export interface ReplicationStream {
 
 export interface StreamHandlers {
   /**
-   * Synchronous. `payload` is a view into the receive buffer and invalid after the call; `lsn` is the WAL start the server
-   * gave with it. Must not throw.
+   * Synchronous. `payload` is a view into what was read; it may be kept, nothing overwrites it. `lsn` is the WAL start the
+   * server gave with it. Must not throw.
    */
   onMessage(payload: Buffer, lsn: Lsn): void;
   /** The server has nothing older than `walEnd` left to send. Ordered with onMessage. */

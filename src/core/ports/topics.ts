@@ -14,8 +14,8 @@ export interface OutgoingBatch {
   /** Bytes of the fullest partition: must stay below the topic's max.message.bytes. */
   readonly largestBytes: number;
   /**
-   * Copies the key [keyStart, keyEnd) and value [valueStart, valueEnd) out of the slab. valueStart = -1 is a tombstone, which
-   * carries its position in a header so that the tails can be read.
+   * Takes the key [keyStart, keyEnd) and value [valueStart, valueEnd) out of the slab: copied, or lent by it when large.
+   * valueStart = -1 is a tombstone, which carries its position in a header so that the tails can be read.
    */
   append(
     topic: string,
@@ -33,6 +33,12 @@ export interface OutgoingBatch {
   clear(): void;
 }
 
+/** Lengths in bytes; a value of -1 is a tombstone. */
+export interface RecordLengths {
+  readonly key: number;
+  readonly value: number;
+}
+
 /**
  * The one writer of the pipeline's topics: fenced, idempotent, without transactions.
  *
@@ -48,6 +54,8 @@ export interface TopicWriter {
   newBatch(): OutgoingBatch;
   /** Largest record batch the topic takes, in bytes. */
   maxBatchBytes(topic: string): number;
+  /** Exact size of a record batch with these records of one change and no others. */
+  batchBytes(records: readonly RecordLengths[]): number;
   /** Resolves when all in-sync replicas have every record of the batch; one flush at a time. Rejects: fenced, produce_failed, kafka_unreachable, record_too_large. */
   flush(batch: OutgoingBatch): Promise<void>;
   /** The fence wears off on idle partitions after producer.id.expiration.ms: called every hour, between flushes. */

@@ -72,7 +72,8 @@ describe('a flush', () => {
       const batch = new PartitionedBatch([{ name: topics.data, partitions: 3 }], topics.state);
       for (let n = 0; n < 30; n++) append(batch, topics.data, n % 3, n, value(n));
       const parts = batch.finish({ producerId: BigInt(producerId), epoch: 0 }, () => 0);
-      for (let times = 0; times < 3; times++) await deliver(cluster, parts, { totalMs: 5000, requestMs: 5000 });
+      for (let times = 0; times < 3; times++)
+        await deliver(cluster, parts, { totalMs: 5000, requestMs: 5000, requestBytes: 1 << 20 });
       await everyRecordOnce(30);
     } finally {
       link.cut(new Error('done'));

@@ -42,6 +42,7 @@ export class FakeBroker {
       tail: (topic, partition) => tails.get(`${topic}/${partition}`) ?? null,
       newBatch: () => new FakeBatch(),
       maxBatchBytes: () => this.maxBatchBytes,
+      batchBytes: (records) => records.reduce((sum, { key, value }) => sum + key + Math.max(0, value), 0),
       flush: (batch) => this.flush(batch as FakeBatch),
       renewFence: () => Promise.resolve(),
       close: () => Promise.resolve(),

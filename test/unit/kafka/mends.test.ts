@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { connect as connectTcp, createServer, type Server, type Socket } from 'node:net';
 import { silentLogger } from '../../../src/core/ports/log';
+import { Slab } from '../../../src/core/slab';
 import { openLink } from '../../../src/kafka/client';
 import { decodeBatches } from '../../../src/kafka/fetch-response';
 import {
@@ -123,8 +124,10 @@ describe('a connection', () => {
 
 it('fetches know how far a batch reaches, which kafkajs forgets', async () => {
   const batch = new RecordBatch();
-  batch.append(Buffer.from('kv'), 0, 1, 1, 2, 1n, null, null);
-  const set = Buffer.from(batch.finish({ producerId: 1n, epoch: 0 }, 0));
+  const slab = new Slab();
+  slab.bytes.write('kv');
+  batch.append(slab, 0, 1, 1, 2, 1n, null, null);
+  const set = Buffer.concat(batch.finish({ producerId: 1n, epoch: 0 }, 0));
   // As the log cleaner leaves it: the frame of 5 records, none of them there any more.
   const empty = Buffer.from(set.subarray(0, 61));
   empty.writeInt32BE(49, 8);

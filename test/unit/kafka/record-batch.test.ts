@@ -2,9 +2,9 @@ import fc from 'fast-check';
 import { formatPosition, type Position } from '../../../src/core/position';
 import { Slab } from '../../../src/core/slab';
 import { decodeBatches, decodeFetchResponse } from '../../../src/kafka/fetch-response';
-import { PartitionedBatch } from '../../../src/kafka/outgoing-batch';
+import { batchBytes, PartitionedBatch } from '../../../src/kafka/outgoing-batch';
 import { encodeProduce } from '../../../src/kafka/produce-request';
-import { nextSequence, RecordBatch } from '../../../src/kafka/record-batch';
+import { nextSequence, type ProducerIdentity, RecordBatch } from '../../../src/kafka/record-batch';
 
 /** kafkajs's own encoders, as the oracle. */
 const encodeRecord = require('kafkajs/src/protocol/recordBatch/record/v0');
@@ -44,9 +44,12 @@ function fill(batch: RecordBatch, records: readonly TestRecord[]): void {
     slab.pos = 7;
     const keyEnd = 7 + key.copy(slab.bytes, 7);
     const valueEnd = value ? keyEnd + value.copy(slab.bytes, keyEnd) : -1;
-    batch.append(slab.bytes, 7, keyEnd, value ? keyEnd : -1, valueEnd, timestampMs, header && HEADER, header);
+    batch.append(slab, 7, keyEnd, value ? keyEnd : -1, valueEnd, timestampMs, header && HEADER, header);
   }
 }
+
+const sent = (batch: RecordBatch, identity: ProducerIdentity, sequence: number) =>
+  Buffer.concat(batch.finish(identity, sequence));
 
 async function oracle(
   records: readonly TestRecord[],
@@ -81,7 +84,7 @@ describe('RecordBatch', () => {
         const batch = new RecordBatch();
         fill(batch, records);
         const expected = await oracle(records, identity.producerId, identity.epoch, sequence);
-        expect(batch.finish(identity, sequence).equals(expected)).toBe(true);
+        expect(sent(batch, identity, sequence).equals(expected)).toBe(true);
         expect(batch.size).toBe(expected.length);
       }),
     );
@@ -98,7 +101,7 @@ describe('RecordBatch', () => {
       }));
       const batch = new RecordBatch();
       fill(batch, records);
-      expect(batch.finish({ producerId: 7n, epoch: 3 }, 9).equals(await oracle(records, 7n, 3, 9))).toBe(true);
+      expect(sent(batch, { producerId: 7n, epoch: 3 }, 9).equals(await oracle(records, 7n, 3, 9))).toBe(true);
     },
   );
 
@@ -126,7 +129,7 @@ describe('RecordBatch', () => {
     }));
     const batch = new RecordBatch();
     fill(batch, records);
-    expect(batch.finish({ producerId: 1n, epoch: 0 }, 0).equals(await oracle(records, 1n, 0, 0))).toBe(true);
+    expect(sent(batch, { producerId: 1n, epoch: 0 }, 0).equals(await oracle(records, 1n, 0, 0))).toBe(true);
   });
 
   it('forgets everything when cleared and can be finished again with the same bytes', async () => {
@@ -137,9 +140,21 @@ describe('RecordBatch', () => {
     const records = [{ key: Buffer.from('new'), value: Buffer.from('v'), timestampMs: 5n, header: null }];
     fill(batch, records);
     const expected = await oracle(records, 4n, 2, 11);
-    expect(batch.finish({ producerId: 4n, epoch: 2 }, 11).equals(expected)).toBe(true);
-    expect(batch.finish({ producerId: 4n, epoch: 2 }, 11).equals(expected)).toBe(true);
+    expect(sent(batch, { producerId: 4n, epoch: 2 }, 11).equals(expected)).toBe(true);
+    expect(sent(batch, { producerId: 4n, epoch: 2 }, 11).equals(expected)).toBe(true);
   });
+});
+
+it('borrows a large value instead of copying it, and gives it back when cleared', () => {
+  const batch = new RecordBatch();
+  const slab = new Slab(1 << 20);
+  const { bytes } = slab;
+  batch.append(slab, 0, 1, 1, 1 << 20, 1n, null, null);
+  slab.reset();
+  expect(slab.bytes.buffer).not.toBe(bytes.buffer);
+  expect(batch.finish({ producerId: 1n, epoch: 0 }, 0).some((piece) => piece.buffer === bytes.buffer)).toBe(true);
+  batch.clear();
+  expect(batch.finish({ producerId: 1n, epoch: 0 }, 0).some((piece) => piece.buffer === bytes.buffer)).toBe(false);
 });
 
 describe('nextSequence', () => {
@@ -210,13 +225,28 @@ describe('encodeProduce', () => {
     slab.pos = 200;
     for (let i = 0; i < 50; i++) batch.append('t', i % 3 === 0 ? 0 : 1, slab, 0, 20, 20, 200, 1n, null);
     const parts = batch.finish({ producerId: 1n, epoch: 0 }, () => 0);
-    const sizes = parts.map((part) => part.bytes.length);
+    const sizes = parts.map(({ pieces }) => Buffer.concat(pieces).length);
     expect(batch.records).toBe(50);
     expect(batch.bytes).toBe(sizes[0]! + sizes[1]!);
     expect(batch.largestBytes).toBe(Math.max(...sizes));
     batch.clear();
     expect([batch.records, batch.bytes, batch.largestBytes]).toEqual([0, 0, 0]);
     expect(batch.finish({ producerId: 1n, epoch: 0 }, () => 0)).toEqual([]);
+  });
+
+  it('knows the exact size of a batch before it is made', () => {
+    const lengths = fc.record({ key: fc.integer({ min: 0, max: 200 }), value: fc.integer({ min: -1, max: 20_000 }) });
+    fc.assert(
+      fc.property(fc.array(lengths, { minLength: 1, maxLength: 3 }), (records) => {
+        const batch = new PartitionedBatch([{ name: 't', partitions: 1 }], 't');
+        const slab = new Slab(32 * 1024);
+        for (const { key, value } of records) {
+          const valueStart = value < 0 ? -1 : key;
+          batch.append('t', 0, slab, 0, key, valueStart, key + value, 7n, value < 0 ? position : null);
+        }
+        expect(batchBytes(records)).toBe(batch.bytes);
+      }),
+    );
   });
 
   it('refuses what it does not have', () => {
@@ -231,7 +261,7 @@ describe('decodeBatches', () => {
   const encode = (records: readonly TestRecord[]) => {
     const batch = new RecordBatch();
     fill(batch, records);
-    return Buffer.from(batch.finish({ producerId: 4711n, epoch: 12 }, 0));
+    return sent(batch, { producerId: 4711n, epoch: 12 }, 0);
   };
 
   it('gives back what was written', async () => {
