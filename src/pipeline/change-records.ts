@@ -159,6 +159,7 @@ export class ChangeRecords {
       );
       appended = true;
     }
+    this.begin(); // gives back the bytes of a large row
     route.stats.decoded[op]++;
     if (!appended) {
       route.stats.skipped[op]++;

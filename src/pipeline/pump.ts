@@ -29,6 +29,9 @@ export interface PumpOptions {
   readonly onFailure: (error: CdcError) => void;
 }
 
+const LARGE_BYTES = 1024 * 1024;
+const NOTHING = Buffer.alloc(0);
+
 /**
  * The row path: one replication message in, its records into the filling batch, all synchronous.
  *
@@ -116,7 +119,10 @@ export class Pump {
     if (this.o.flusher.mustWait(payload.length)) return false;
     this.lsn = lsn;
     try {
-      return this.handle(this.o.decode(payload));
+      const message = this.o.decode(payload);
+      const done = this.handle(message);
+      if (done && payload.length > LARGE_BYTES) letGo(message);
+      return done;
     } catch (error) {
       return this.fail(error);
     }
@@ -296,6 +302,12 @@ export class Pump {
     if (route === undefined) throw new CdcError('protocol', `a change came before its relation ${relationOid}`);
     return route;
   }
+}
+
+/** The decoder's tuples are reused, and would hold on to a large message until the next of its kind is read. */
+function letGo(message: ReplicationMessage): void {
+  if ('before' in message) message.before.bytes = NOTHING;
+  if ('after' in message) message.after.bytes = NOTHING;
 }
 
 /**
