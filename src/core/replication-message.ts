@@ -1,4 +1,5 @@
 import type { Lsn } from './lsn';
+import { free } from './slab';
 import type { Relation, Tuple } from './tuple';
 
 /**
@@ -74,4 +75,16 @@ export interface LogicalMessage {
 export interface Ignored {
   type: 'ignored';
   tag: number;
+}
+
+/** A message of this size comes in a buffer of its own. */
+const LARGE_BYTES = 1024 * 1024;
+const NOTHING = Buffer.alloc(0);
+
+/** Frees a large message that was handled: the decoder's tuples are reused, and would hold it until the next of its kind. */
+export function releaseMessage(message: ReplicationMessage, payload: Buffer): void {
+  if (payload.length <= LARGE_BYTES) return;
+  if ('before' in message) message.before.bytes = NOTHING;
+  if ('after' in message) message.after.bytes = NOTHING;
+  free(payload);
 }

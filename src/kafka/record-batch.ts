@@ -1,5 +1,5 @@
 import { crc32c } from '@node-rs/crc32';
-import { grownSize, KEPT_BYTES, type Slab } from '../core/slab';
+import { free, grownSize, KEPT_BYTES, type Slab } from '../core/slab';
 
 export interface ProducerIdentity {
   readonly producerId: bigint;
@@ -90,7 +90,7 @@ export class RecordBatch {
     this.records++;
   }
 
-  /** Completes the batch for sending and returns it in pieces, valid until clear(). May be called again. */
+  /** Completes the batch for sending and returns it in pieces, valid until clear(), which ends the borrowed ones for good. May be called again. */
   finish({ producerId, epoch }: ProducerIdentity, baseSequence: number): Buffer[] {
     const { bytes } = this;
     bytes.writeBigInt64BE(0n, 0); // base offset: the broker's to fill
@@ -114,6 +114,7 @@ export class RecordBatch {
   clear(): void {
     this.records = 0;
     this.pos = BATCH_HEADER_BYTES;
+    for (const { value } of this.borrowed) free(value);
     this.borrowed = [];
     this.borrowedBytes = 0;
     if (this.bytes.length > KEPT_BYTES) this.bytes = Buffer.allocUnsafeSlow(INITIAL_BYTES);

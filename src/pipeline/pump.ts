@@ -4,7 +4,7 @@ import type { Lsn } from '../core/lsn';
 import type { EncoderFactory, RowEncoder, TransactionStamp } from '../core/ports/encoding';
 import type { TopicWriter } from '../core/ports/topics';
 import type { Progress } from '../core/progress';
-import type { ReplicationMessage, Truncate } from '../core/replication-message';
+import { type ReplicationMessage, releaseMessage, type Truncate } from '../core/replication-message';
 import { type CaptureStats, tableStats } from '../core/stats';
 import { KIND_BINARY, KIND_TEXT, KIND_UNCHANGED, newTuple, type Tuple } from '../core/tuple';
 import { ChangeRecords, routeTo, type TableRoute } from './change-records';
@@ -28,9 +28,6 @@ export interface PumpOptions {
   readonly resume: () => void;
   readonly onFailure: (error: CdcError) => void;
 }
-
-const LARGE_BYTES = 1024 * 1024;
-const NOTHING = Buffer.alloc(0);
 
 /**
  * The row path: one replication message in, its records into the filling batch, all synchronous.
@@ -121,7 +118,7 @@ export class Pump {
     try {
       const message = this.o.decode(payload);
       const done = this.handle(message);
-      if (done && payload.length > LARGE_BYTES) letGo(message);
+      if (done) releaseMessage(message, payload);
       return done;
     } catch (error) {
       return this.fail(error);
@@ -302,12 +299,6 @@ export class Pump {
     if (route === undefined) throw new CdcError('protocol', `a change came before its relation ${relationOid}`);
     return route;
   }
-}
-
-/** The decoder's tuples are reused, and would hold on to a large message until the next of its kind is read. */
-function letGo(message: ReplicationMessage): void {
-  if ('before' in message) message.before.bytes = NOTHING;
-  if ('after' in message) message.after.bytes = NOTHING;
 }
 
 /**

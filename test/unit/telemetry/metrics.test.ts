@@ -24,6 +24,7 @@ test('the names are a promise: dashboards and alerts rely on them', async () => 
   const body = await render(new Metrics('1.2.3'));
   expect(typesOf(body)).toMatchInlineSnapshot(`
 [
+  "nodejs_external_memory_bytes gauge",
   "nodejs_heap_size_used_bytes gauge",
   "process_cpu_seconds_total counter",
   "process_resident_memory_bytes gauge",
