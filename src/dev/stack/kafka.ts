@@ -41,7 +41,9 @@ export async function startKafka(options: KafkaOptions): Promise<Kafka> {
   const spec = {
     name: 'kafka',
     command: 'java',
-    args: ['-Xmx512m', ...FAST_START, '-cp', classPath, 'kafka.Kafka', config],
+    // Each network thread keeps a buffer as large as the largest request it read, outside the heap; without room for it the
+    // thread serves none of its connections any more.
+    args: ['-Xmx512m', '-XX:MaxDirectMemorySize=1g', ...FAST_START, '-cp', classPath, 'kafka.Kafka', config],
     dir: options.dir,
     stopSignal: 'SIGTERM',
     killSignal: 'SIGKILL',
