@@ -98,12 +98,13 @@ async function planSource({ settings, identity, log }: SetupRequest, config: Sou
 }
 
 async function planTopics({ settings, log }: SetupRequest, config: SourceConfig): Promise<SetupPart> {
+  const { partitions, replicationFactor } = config;
   const specs: TopicSpec[] = [
     ...config.tables.map(
-      ({ topic }): TopicSpec => ({ name: topic, purpose: 'changes', partitions: config.partitions }),
+      ({ topic }): TopicSpec => ({ name: topic, purpose: 'changes', partitions, replicationFactor }),
     ),
-    { name: config.stateTopic, purpose: 'state', partitions: 1 },
-    { name: config.deadLetterTopic, purpose: 'dead-letters', partitions: 1 },
+    { name: config.stateTopic, purpose: 'state', partitions: 1, replicationFactor },
+    { name: config.deadLetterTopic, purpose: 'dead-letters', partitions: 1, replicationFactor },
   ];
   const admin = await openAdmin(settings.kafka, log);
   const { steps, findings } = await admin.planTopics(specs);

@@ -16,9 +16,7 @@ import type { Database } from '../core/ports/sql';
 import type { CaptureObservers, CaptureStats } from '../core/stats';
 import type { Relation } from '../core/tuple';
 import { VERSION } from '../core/version';
-import { openAdmin } from '../kafka/admin';
 import { readState } from '../kafka/state-reader';
-import { replicasOfAnAck } from '../kafka/topic-plan';
 import { type CaptureOptions, runCapture } from '../pipeline/capture';
 import type { Life } from '../pipeline/supervisor';
 import { openDatabase } from '../postgres/database';
@@ -31,6 +29,7 @@ import { CONTRACTS_FOLDER } from './paths';
 import { readKeys } from './wire-keys';
 import { openRegistry } from './wire-registry';
 import { mendingLife } from './wire-repair';
+import { trailFor } from './wire-trail';
 import { openWriter, tablesOf } from './wire-writer';
 
 /** Lives of capture for one connector file. */
@@ -58,7 +57,7 @@ export function captureLife(
       const captured = async () => capturedBefore(await readState(settings.kafka, log, config.stateTopic), config.name);
       const decoder = new ChangeDecoder(registry);
       await runCapture(
-        optionsOf(config, config.confirmTrailMs ?? (await trailFor(config, settings, log))),
+        optionsOf(config, await trailFor(config, settings, log)),
         {
           inspect: () => inspect(database, expected, captured),
           openStream: (confirmed) =>
@@ -182,19 +181,6 @@ export async function withQueries<T>(
 /** `source.db` of the envelope. */
 function databaseName(url: string): string {
   return decodeURIComponent(new URL(url).pathname.slice(1));
-}
-
-/** An acknowledgement of one replica is in its page cache, not on its disk: a power cut takes it back. */
-const TRAIL_MS = 30_000;
-
-async function trailFor(config: SourceConfig, settings: Settings, log: Logger): Promise<number> {
-  const admin = await openAdmin(settings.kafka, log);
-  try {
-    const topics = await admin.describeTopics(config.tables.map(({ topic }) => topic));
-    return topics.every((topic) => replicasOfAnAck(topic) >= 2) ? 0 : TRAIL_MS;
-  } finally {
-    await admin.close();
-  }
 }
 
 function optionsOf(config: SourceConfig, confirmTrailMs: number): CaptureOptions {

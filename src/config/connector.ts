@@ -69,7 +69,7 @@ const SOURCE = {
   'confirm.trail.ms': key(
     integerOrAuto(0, 3_600_000),
     'auto',
-    'How long the position told to PostgreSQL trails the one Kafka has, against power cuts. auto = 30000 where a topic has fewer than two in-sync replicas, else 0.',
+    'How long the position told to PostgreSQL trails the one Kafka has, against power cuts. auto = where a topic has fewer than two in-sync replicas 30000, or 60000 if the broker does not look at flush.ms; else 0.',
   ),
   'max.batch.bytes': key(integer(65_536, 67_108_864), 4_194_304, 'Bytes gathered at most before they are sent.'),
   partitions: key(integer(1, 1024), 6, 'Partitions of each topic, for good: another number would scatter the tenants.'),

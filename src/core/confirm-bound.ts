@@ -11,39 +11,49 @@ const LEAST_ROOM = 64n * 1024n;
  *
  * The bound lies ahead of what is confirmed by as much WAL as comes in some ten seconds, so that it is rarely recorded; a slot
  * that was replaced within that room is not recognised, which is why a clean end records the exact position.
+ *
+ * Where an acknowledgement is not yet on a disk the record of the bound could be lost as any other: it counts after `trailMs`,
+ * and is asked for as soon as something is published, so that nothing waits for it longer than it would anyway.
  */
 export class ConfirmBound {
   private room = LEAST_ROOM;
   private raisedMs = Number.NEGATIVE_INFINITY;
   private wanted: Lsn | null = null;
+  /** Acknowledged, oldest first; each counts from its time on. */
+  private readonly trail: { readonly bound: Lsn; readonly from: number }[] = [];
   private confirmed: Lsn | null = null;
   private settled = false;
 
   /** `recorded`: by earlier lives; null = nothing, and nothing may be confirmed yet. */
-  constructor(private recorded: Lsn | null) {}
+  constructor(
+    private recorded: Lsn | null,
+    private readonly trailMs = 0,
+  ) {}
 
-  /** The part of `confirmable` that may be confirmed now. Null: nothing. */
-  allows(confirmable: Lsn): Lsn | null {
+  /** The part of `confirmable` that may be confirmed at `now`. Null: nothing. */
+  allows(confirmable: Lsn, now: number): Lsn | null {
+    while (this.trail[0] && this.trail[0].from <= now) this.recorded = this.trail.shift()!.bound;
     if (this.recorded === null || this.settled) return this.confirmed;
     this.confirmed = confirmable < this.recorded ? confirmable : this.recorded;
     return this.confirmed;
   }
 
-  /** The bound to record now, so that `confirmable` may be confirmed; null when it may be, or another is being recorded. */
-  raise(confirmable: Lsn, now: number): Lsn | null {
+  /** The bound to record now, so that `published` may be confirmed some day; null when it may, or another is being recorded. */
+  raise(published: Lsn, now: number): Lsn | null {
     if (this.settled || this.wanted !== null) return null;
-    if (this.recorded !== null && confirmable <= this.recorded) return null;
+    const newest = this.trail.at(-1)?.bound ?? this.recorded;
+    if (newest !== null && published <= newest) return null;
     const lasted = now - this.raisedMs;
     if (lasted < LASTS_MS) this.room *= 2n;
     else if (lasted > 6 * LASTS_MS && this.room > LEAST_ROOM) this.room /= 2n;
     this.raisedMs = now;
-    this.wanted = confirmable + this.room;
+    this.wanted = published + this.room;
     return this.wanted;
   }
 
   /** What was last asked for is in Kafka. */
-  acknowledged(): void {
-    this.recorded = this.wanted ?? this.recorded;
+  acknowledged(now: number): void {
+    if (this.wanted !== null) this.trail.push({ bound: this.wanted, from: now + this.trailMs });
     this.wanted = null;
   }
 

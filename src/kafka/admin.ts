@@ -7,7 +7,15 @@ import type { Cluster } from './internals';
 import { patiently } from './patience';
 import { type LogSpan, listOffsets, listSpans, partitionKey } from './scan';
 import { planTopics, type TopicDescription, type TopicPlan, type TopicSpec, type TopicStep } from './topic-plan';
-import { findTopics, maxBatchBytes, needTopics, readTopicSettings, TOPIC_RESOURCE, type TopicSetting } from './topics';
+import {
+  findTopics,
+  maxBatchBytes,
+  needTopics,
+  readBrokerSettings,
+  readTopicSettings,
+  TOPIC_RESOURCE,
+  type TopicSetting,
+} from './topics';
 
 export interface PartitionLag {
   readonly topic: string;
@@ -38,6 +46,8 @@ export interface KafkaAdmin {
   /** Of every partition the first offset whose record is not older; the end where there is none. */
   offsetsAt(topics: readonly string[], timestampMs: number): Promise<PartitionOffset[]>;
   groupLag(groupId: string, topics: readonly string[]): Promise<PartitionLag[]>;
+  /** Settings of one broker, which stands for all, by name; empty where our role may not ask. */
+  brokerSettings(): Promise<ReadonlyMap<string, string>>;
   /** Moves a group that has no members now. */
   commitOffsets(groupId: string, offsets: readonly PartitionOffset[]): Promise<void>;
   close(): Promise<void>;
@@ -118,6 +128,10 @@ class Administrator implements KafkaAdmin {
         for (const { partition, offset } of partitions) offsets.set(partitionKey(topic, partition), BigInt(offset));
       return spans.map((span) => lagOf(span, offsets.get(partitionKey(span.topic, span.partition)) ?? NONE));
     });
+  }
+
+  brokerSettings(): Promise<ReadonlyMap<string, string>> {
+    return this.inTurn(() => readBrokerSettings(this.cluster));
   }
 
   commitOffsets(groupId: string, offsets: readonly PartitionOffset[]): Promise<void> {

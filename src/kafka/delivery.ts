@@ -40,7 +40,7 @@ const BROKER_MARGIN_MS = 1000;
 
 /**
  * Brings the batches to their leaders, one request per leader, all at once, and resolves when all in-sync replicas have
- * all of them. What did not get through is sent again, byte for byte the same: the broker knows by the sequence numbers what
+ * all of them, with the offset behind each. What did not get through is sent again, byte for byte the same: the broker knows by the sequence numbers what
  * it already has, so nothing comes twice (Invariant 6).
  *
  * Measured over loopback, 300-byte records on 6 partitions: 0.35 ms for one record; 650k records/s in flushes of 1,000, 900k in
@@ -49,7 +49,11 @@ const BROKER_MARGIN_MS = 1000;
  * Rejects: fenced, record_too_large, kafka_refused; produce_failed or kafka_unreachable when it is not all there after
  * `totalMs`, and then parts of it may be there or still arrive.
  */
-export async function deliver(cluster: Cluster, parts: readonly OutgoingPart[], limits: DeliveryLimits): Promise<void> {
+export async function deliver(
+  cluster: Cluster,
+  parts: readonly OutgoingPart[],
+  limits: DeliveryLimits,
+): Promise<ReadonlyMap<OutgoingPart, bigint>> {
   const more = parts.reduce((sum, { bytes }) => sum + bytes, 0) / SLOW_BYTES_PER_MS;
   const totalMs = limits.totalMs + more;
   const attempts = new Attempts(cluster, { ...limits, requestMs: limits.requestMs + more });
@@ -62,6 +66,7 @@ export async function deliver(cluster: Cluster, parts: readonly OutgoingPart[], 
   });
   try {
     await Promise.race([attempts.run(parts), late]);
+    return attempts.ends;
   } finally {
     clearTimeout(timer);
   }
@@ -69,6 +74,7 @@ export async function deliver(cluster: Cluster, parts: readonly OutgoingPart[], 
 
 class Attempts {
   over = false;
+  readonly ends = new Map<OutgoingPart, bigint>();
   private last: CdcError | null = null;
 
   constructor(
@@ -102,7 +108,10 @@ class Attempts {
       requestsOf(ofLeader, this.limits.requestBytes).map((inOne) => this.sendTo(nodeId, inOne)),
     );
     const results = await Promise.all(requests);
-    for (const { part, errorCode } of results.flat()) if (!this.settled(part, errorCode)) missing.push(part);
+    for (const { part, errorCode, baseOffset } of results.flat()) {
+      if (!this.settled(part, errorCode)) missing.push(part);
+      else if (baseOffset >= 0n) this.ends.set(part, baseOffset + BigInt(part.records));
+    }
     return missing;
   }
 
@@ -120,7 +129,7 @@ class Attempts {
       if (error instanceof Error && error.name === 'KafkaJSRequestTimeoutError' && connection)
         cutConnection(connection, error);
       this.last = trouble;
-      return parts.map((part) => ({ part, errorCode: NETWORK_EXCEPTION }));
+      return parts.map((part) => ({ part, errorCode: NETWORK_EXCEPTION, baseOffset: -1n }));
     }
   }
 

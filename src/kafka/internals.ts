@@ -249,7 +249,7 @@ export const { requests } = require('kafkajs/src/protocol/requests') as { reques
 export const produceResponse = require('kafkajs/src/protocol/requests/produce/v7/response') as {
   decode(raw: Buffer): Promise<{
     clientSideThrottleTime: number;
-    topics: { topicName: string; partitions: { partition: number; errorCode: number }[] }[];
+    topics: { topicName: string; partitions: { partition: number; errorCode: number; baseOffset: string }[] }[];
   }>;
 };
 

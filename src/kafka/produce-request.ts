@@ -1,6 +1,7 @@
 import { groupBy } from './group-by';
 import { type Connection, produceResponse } from './internals';
 import type { OutgoingPart } from './outgoing-batch';
+import { partitionKey } from './scan';
 
 const API_KEY = 0;
 const API_VERSION = 7;
@@ -10,6 +11,8 @@ export interface PartResult {
   readonly part: OutgoingPart;
   /** Kafka's error code; 0 = acknowledged by all in-sync replicas. */
   readonly errorCode: number;
+  /** Where it lies; -1 = the broker does not tell. */
+  readonly baseOffset: bigint;
 }
 
 /**
@@ -43,13 +46,14 @@ export async function sendProduce(
   });
   const decoded = await produceResponse.decode(payload);
   connection.requestQueue.maybeThrottle(decoded.clientSideThrottleTime);
-  const codes = new Map<string, number>();
+  const answers = new Map<string, Omit<PartResult, 'part'>>();
   for (const { topicName, partitions } of decoded.topics)
-    for (const { partition, errorCode } of partitions) codes.set(`${topicName}/${partition}`, errorCode);
-  return parts.map((part) => ({ part, errorCode: codes.get(`${part.topic}/${part.partition}`) ?? UNKNOWN }));
+    for (const { partition, errorCode, baseOffset } of partitions)
+      answers.set(partitionKey(topicName, partition), { errorCode, baseOffset: BigInt(baseOffset) });
+  return parts.map((part) => ({ part, ...(answers.get(partitionKey(part.topic, part.partition)) ?? UNKNOWN) }));
 }
 
-const UNKNOWN = -1;
+const UNKNOWN = { errorCode: -1, baseOffset: -1n };
 
 /** The request as chunks to be written one after the other: our frame between the batches' own bytes. */
 export function encodeProduce(

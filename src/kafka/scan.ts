@@ -23,9 +23,7 @@ export interface LogSpan {
 
 /** One request per leader and end. */
 export async function listSpans(cluster: Cluster, topics: readonly TopicPartitions[]): Promise<LogSpan[]> {
-  const partitions = topics.flatMap(({ name: topic, partitions }) =>
-    Array.from({ length: partitions }, (_, partition) => ({ topic, partition })),
-  );
+  const partitions = partitionsOf(topics);
   const [starts, ends] = await Promise.all([
     listOffsets(cluster, partitions, EARLIEST),
     listOffsets(cluster, partitions, LATEST),
@@ -34,6 +32,17 @@ export async function listSpans(cluster: Cluster, topics: readonly TopicPartitio
     const key = partitionKey(topic, partition);
     return { topic, partition, start: starts.get(key)!, end: ends.get(key)! };
   });
+}
+
+/** The next offset of every partition, by {@link partitionKey}. */
+export function endsOf(cluster: Cluster, topics: readonly TopicPartitions[]): Promise<Map<string, bigint>> {
+  return listOffsets(cluster, partitionsOf(topics), LATEST);
+}
+
+function partitionsOf(topics: readonly TopicPartitions[]): TopicPartition[] {
+  return topics.flatMap(({ name: topic, partitions }) =>
+    Array.from({ length: partitions }, (_, partition) => ({ topic, partition })),
+  );
 }
 
 export function partitionKey(topic: string, partition: number): string {

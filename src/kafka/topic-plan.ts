@@ -7,6 +7,8 @@ export interface TopicSpec {
   readonly name: string;
   readonly purpose: TopicPurpose;
   readonly partitions: number;
+  /** Of a topic that is made; absent or null = three, or as many as there are brokers. */
+  readonly replicationFactor?: number | null;
 }
 
 export interface TopicDescription {
@@ -149,7 +151,9 @@ export function planTopics(
   for (const spec of specs) {
     const topic = found.find(({ name }) => name === spec.name);
     if (!topic) {
-      steps.push(planCreation(spec, Math.min(MOST_REPLICAS, brokers)));
+      const replicas = spec.replicationFactor ?? Math.min(MOST_REPLICAS, brokers);
+      if (replicas > brokers) findings.push(tooManyReplicas(spec, replicas, brokers));
+      else steps.push(planCreation(spec, replicas));
       continue;
     }
     const finding = wrongPartitions(spec, topic);
@@ -179,6 +183,16 @@ function planAlteration({ name, purpose }: TopicSpec, topic: TopicDescription): 
   const own = [...topic.settings].filter(([, { own }]) => own).map(([setting, { value }]) => [setting, value]);
   const settings = Object.fromEntries([...own, ...changes.map((change) => [change.name, change.to])]);
   return { do: 'alter', topic: name, changes, settings };
+}
+
+function tooManyReplicas({ name }: TopicSpec, replicas: number, brokers: number): CdcError {
+  return new CdcError(
+    'topic_settings',
+    `topic ${name} shall have ${replicas} replicas, and there are ${brokers} brokers`,
+    {
+      fix: 'Set replication.factor to the number of brokers at most, or start more of them.',
+    },
+  );
 }
 
 function wrongPartitions(spec: TopicSpec, topic: TopicDescription): CdcError | null {

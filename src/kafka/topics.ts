@@ -5,6 +5,7 @@ import type { Cluster } from './internals';
 
 /** Kafka's number for resources that are topics, and for settings that were made on the topic itself. */
 export const TOPIC_RESOURCE = 2;
+const BROKER_RESOURCE = 4;
 const SET_ON_TOPIC = 1;
 
 export interface TopicSetting {
@@ -62,8 +63,7 @@ export async function readTopicSettings(
   );
 }
 
-/** Kafka's number for resources that are brokers, and its default for the size of a request. */
-const BROKER_RESOURCE = 4;
+/** Kafka's default for the size of a request. */
 const DEFAULT_REQUEST_BYTES = 100 * 1024 * 1024;
 /** Topics that take no more than this are safe with any broker. */
 const USUAL_BYTES = 16 * 1024 * 1024;
@@ -77,22 +77,41 @@ const REQUEST_FRAME_BYTES = 64 * 1024;
 export async function maxRequestBytes(cluster: Cluster, largestTopicBytes: number): Promise<number> {
   if (largestTopicBytes <= USUAL_BYTES) return DEFAULT_REQUEST_BYTES - REQUEST_FRAME_BYTES;
   const nodes = Object.keys(cluster.brokerPool.brokers);
-  const sizes = await Promise.all(nodes.map((node) => requestBytesOf(cluster, node)));
+  const settings = await Promise.all(nodes.map((node) => settingsOf(cluster, Number(node))));
+  const sizes = settings.map((ofBroker) => Number(ofBroker.get('socket.request.max.bytes') ?? DEFAULT_REQUEST_BYTES));
   return Math.min(...sizes) - REQUEST_FRAME_BYTES;
 }
 
+/** How long brokers remember an idle producer and its transactional id, milliseconds. One broker stands for all. */
+export async function producerMemory(cluster: Cluster): Promise<number> {
+  const settings = await readBrokerSettings(cluster);
+  return Math.min(
+    Number(settings.get('producer.id.expiration.ms') ?? DAY_MS),
+    Number(settings.get('transactional.id.expiration.ms') ?? DAY_MS),
+  );
+}
+
+const DAY_MS = 86_400_000;
+
+/** Of one broker, by name; empty where our role may not ask. */
+export async function readBrokerSettings(cluster: Cluster): Promise<ReadonlyMap<string, string>> {
+  const { nodeId } = await cluster.brokerPool.findConnectedBroker();
+  return settingsOf(cluster, nodeId);
+}
+
 /** A broker answers for itself only. */
-async function requestBytesOf(cluster: Cluster, node: string): Promise<number> {
-  const name = 'socket.request.max.bytes';
+async function settingsOf(cluster: Cluster, nodeId: number): Promise<ReadonlyMap<string, string>> {
   try {
-    const broker = await cluster.findBroker({ nodeId: Number(node) });
-    const { resources } = await broker.describeConfigs({ resources: [{ type: BROKER_RESOURCE, name: node }] });
-    const entry = resources[0]?.configEntries.find(({ configName }) => configName === name);
-    return Number(entry?.configValue ?? DEFAULT_REQUEST_BYTES);
+    const broker = await cluster.findBroker({ nodeId });
+    const { resources } = await broker.describeConfigs({
+      resources: [{ type: BROKER_RESOURCE, name: String(nodeId) }],
+    });
+    const entries = resources[0]?.configEntries ?? [];
+    return new Map(entries.map(({ configName, configValue }) => [configName, configValue ?? '']));
   } catch (error) {
     const trouble = toKafkaError(error);
-    if (trouble.kind === 'kafka_refused') return DEFAULT_REQUEST_BYTES;
-    throw trouble;
+    if (trouble.kind !== 'kafka_refused') throw trouble;
+    return new Map();
   }
 }
 

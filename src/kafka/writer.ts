@@ -10,9 +10,9 @@ import type { FetchedRecord } from './fetch-response';
 import type { Cluster } from './internals';
 import { batchBytes, PartitionedBatch } from './outgoing-batch';
 import { nextSequence, type ProducerIdentity } from './record-batch';
-import { type LogSpan, listSpans, partitionKey, runScans, type Scan } from './scan';
+import { endsOf, type LogSpan, listSpans, partitionKey, runScans, type Scan } from './scan';
 import { positionOf, scanState, scanTail } from './tails';
-import { findTopics, maxBatchBytes, maxRequestBytes, needTopics, readTopicSettings } from './topics';
+import { findTopics, maxBatchBytes, maxRequestBytes, needTopics, producerMemory, readTopicSettings } from './topics';
 
 export interface TopicWriterOptions {
   readonly access: KafkaAccess;
@@ -38,12 +38,9 @@ const REQUEST_TIMEOUT_MS = 8000;
 const OPEN_TIMEOUT_MS = 10_000;
 /** A fetch shorter than this costs as much. */
 const MIN_FETCH_BYTES = 1024 * 1024;
-
-/**
- * A writer that slept longer than this may no longer be fenced where it matters: brokers forget an idle producer after
- * producer.id.expiration.ms (1 day), and would take what it sends. Wall clock, because others stop while a machine sleeps.
- */
-const FENCE_HOLDS_MS = 12 * 3_600_000;
+/** However long brokers remember a producer. */
+const MOST_RENEW_MS = 3_600_000;
+const MOST_FENCE_HOLDS_MS = 12 * 3_600_000;
 
 /**
  * Fences every older writer of the same transactional id, then reads what they left: the last position of each partition
@@ -80,7 +77,9 @@ async function open(link: KafkaLink, options: TopicWriterOptions): Promise<Topic
   await coordinator.mark(identity, topics);
 
   const found = await readBehind(cluster, spans, identity, limits, options);
-  return new FencedWriter(link, coordinator, identity, topics, found.tails, found.state, limits, requestBytes, options);
+  const rememberedMs = await producerMemory(cluster);
+  const more = { requestBytes, rememberedMs };
+  return new FencedWriter(link, coordinator, identity, topics, found.tails, found.state, limits, more, options);
 }
 
 /** What older writers left before the fence. */
@@ -114,7 +113,11 @@ async function readBehind(
 class FencedWriter implements TopicWriter {
   private dead: CdcError | null = null;
   private fencedAt = Date.now();
+  readonly renewFenceEveryMs: number;
+  private readonly fenceHoldsMs: number;
   private readonly sequences = new Map<string, number>();
+  /** The offset behind what was acknowledged last. */
+  private readonly ends = new Map<string, bigint>();
   private readonly limits: DeliveryLimits;
 
   constructor(
@@ -125,11 +128,14 @@ class FencedWriter implements TopicWriter {
     private readonly tails: ReadonlyMap<string, Position>,
     readonly state: ReadonlyMap<string, string>,
     private readonly maxBytes: ReadonlyMap<string, number>,
-    requestBytes: number,
+    brokers: { readonly requestBytes: number; readonly rememberedMs: number },
     private readonly options: TopicWriterOptions,
   ) {
     const { flushTimeoutMs = FLUSH_TIMEOUT_MS, requestTimeoutMs = REQUEST_TIMEOUT_MS } = options;
+    const { requestBytes, rememberedMs } = brokers;
     this.limits = { totalMs: flushTimeoutMs, requestMs: Math.min(flushTimeoutMs, requestTimeoutMs), requestBytes };
+    this.renewFenceEveryMs = Math.min(MOST_RENEW_MS, rememberedMs / 4);
+    this.fenceHoldsMs = Math.min(MOST_FENCE_HOLDS_MS, rememberedMs / 2);
   }
 
   tail(topic: string, partition: number): Position | null {
@@ -157,20 +163,32 @@ class FencedWriter implements TopicWriter {
         this.identity,
         (topic, partition) => this.sequences.get(partitionKey(topic, partition)) ?? 0,
       );
-      await deliver(this.link.cluster, parts, this.limits);
-      for (const { topic, partition, records } of parts) {
-        const key = partitionKey(topic, partition);
-        this.sequences.set(key, nextSequence(this.sequences.get(key) ?? 0, records));
+      const ends = await deliver(this.link.cluster, parts, this.limits);
+      for (const part of parts) {
+        const key = partitionKey(part.topic, part.partition);
+        this.sequences.set(key, nextSequence(this.sequences.get(key) ?? 0, part.records));
+        const end = ends.get(part);
+        if (end !== undefined) this.ends.set(key, end);
       }
     });
   }
 
   async renewFence(): Promise<void> {
     await this.alive(async () => {
+      // Before the markers: they would hide that a partition has lost its end.
+      await this.check();
       await this.coordinator.mark(this.identity, this.topics);
       this.fencedAt = Date.now();
-      await this.checkPartitions();
     });
+  }
+
+  async check(): Promise<void> {
+    try {
+      await this.checkPartitions();
+      await this.checkEnds();
+    } catch (error) {
+      throw toKafkaError(error);
+    }
   }
 
   /** Somebody may have added partitions, in which nothing of ours is fenced and no tenant belongs. */
@@ -184,6 +202,15 @@ class FencedWriter implements TopicWriter {
     }
   }
 
+  /** A broker alone may come back from a power cut without the last of what it acknowledged. */
+  private async checkEnds(): Promise<void> {
+    const acknowledged = [...this.ends];
+    const found = await endsOf(this.link.cluster, this.topics);
+    for (const [key, end] of acknowledged)
+      if (found.get(key)! < end)
+        throw new CdcError('produce_failed', `partition ${key} ends at ${found.get(key)}, acknowledged was ${end}`);
+  }
+
   async close(): Promise<void> {
     this.dead ??= new CdcError('produce_failed', 'the writer was closed');
     this.link.cut(this.dead);
@@ -193,7 +220,9 @@ class FencedWriter implements TopicWriter {
   private async alive(work: () => Promise<void>): Promise<void> {
     if (this.dead) throw this.dead;
     try {
-      if (Date.now() - this.fencedAt > FENCE_HOLDS_MS)
+      // Brokers that have forgotten this producer would take what it sends, though a newer one may have fenced it. By the wall
+      // clock, because others stop while a machine sleeps.
+      if (Date.now() - this.fencedAt > this.fenceHoldsMs)
         throw new CdcError('fenced', 'the fence was not renewed for too long; a newer writer may exist');
       await work();
     } catch (error) {

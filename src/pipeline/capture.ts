@@ -17,6 +17,8 @@ import { Pump } from './pump';
 import { RecordedState } from './recorded-state';
 import { Snapshot } from './snapshot';
 import { Sweep } from './sweep';
+import { TopicWatch } from './topic-watch';
+import { TrailingState } from './trailing-state';
 import { Upkeep } from './upkeep';
 import { WatermarkWindows } from './watermark-windows';
 
@@ -106,6 +108,7 @@ class Session {
   private windows: WatermarkWindows | null = null;
   private confirmation: Confirmation | null = null;
   private upkeep: Upkeep | null = null;
+  private topicWatch: TopicWatch | null = null;
 
   constructor(
     private readonly o: CaptureOptions,
@@ -145,10 +148,13 @@ class Session {
     });
     this.flusher = flusher;
     const saveState = (key: string, value: object) => this.saveState(flusher, key, value);
+    const trailing = new TrailingState(o.confirmTrailMs, saveState);
+    const saveProgress = (key: string, value: object) => trailing.save(key, value, Date.now());
     this.confirmation = new Confirmation({
       stream,
       progress,
       recorded: recorded.confirmedAtMost,
+      trailMs: o.confirmTrailMs,
       record: (atMost) => saveState(stateKeys.confirmed(o.connector), { atMost: formatLsn(atMost) }),
       onConfirmed: (end) => {
         ports.stats.confirmedLsn = end;
@@ -170,7 +176,7 @@ class Session {
       chunkRows,
       stats,
       log,
-      saveState,
+      saveState: saveProgress,
     });
     pump = new Pump({
       decode: ports.newDecoder(),
@@ -193,6 +199,7 @@ class Session {
       log,
       advance: () => this.confirmation?.advance(),
       renewFence: () => flusher.renewFence(),
+      renewFenceEveryMs: writer.renewFenceEveryMs,
       inspect: () => ports.inspect(),
       sight: () => ({
         paused: pump.waitingForRoom,
@@ -206,14 +213,27 @@ class Session {
       fail: this.fail,
     });
     this.upkeep = upkeep;
+    const topicWatch = new TopicWatch(
+      {
+        check: () => writer.check(),
+        held: (at) => {
+          this.confirmation?.held(at);
+          trailing.held(at);
+        },
+        fail: this.fail,
+      },
+      o.confirmTrailMs > 0,
+    );
+    this.topicWatch = topicWatch;
     const begin = () => {
       pump.drain();
       for (const [key, value] of recorded.changes()) flusher.batch.appendState(key, value, BigInt(Date.now()));
       flusher.schedule();
       upkeep.start(this.source, this.lookedMs);
+      topicWatch.start();
       snapshot
         .run(pump, recorded.tablesToLoad(o.tables, o.snapshotMode))
-        .then((loaded) => loaded && recorded.repair && this.repaired(flusher, recorded.repair))
+        .then((loaded) => loaded && recorded.repair && this.repaired(saveProgress, recorded.repair))
         .catch((error: unknown) => this.fail(toCdcError(error)));
       const { systemId, timeline, confirmedLsn } = this.source;
       ports.log.info({ systemId, timeline, epoch, confirmed: formatLsn(confirmedLsn) }, 'capture: streaming');
@@ -243,6 +263,7 @@ class Session {
 
   async close(): Promise<void> {
     this.upkeep?.stop();
+    this.topicWatch?.stop();
     this.windows?.stop();
     this.flusher?.abandon(new CdcError('stream_broken', 'capture ended'));
     const closing = [this.stream.stop(), this.queries?.close(), this.writer?.close()];
@@ -257,9 +278,9 @@ class Session {
     return flusher.durable();
   }
 
-  private async repaired(flusher: Flusher, begun: RepairState): Promise<void> {
+  private async repaired(save: (key: string, value: object) => Promise<void>, begun: RepairState): Promise<void> {
     const repair: RepairState = { ...begun, phase: 'done', until: new Date().toISOString() };
-    await this.saveState(flusher, stateKeys.repair(this.o.connector), repair);
+    await save(stateKeys.repair(this.o.connector), repair);
     this.ports.log.info(
       repair,
       'repair: the topics are the tables again; versions of rows between from and to are missing',

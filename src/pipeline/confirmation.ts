@@ -8,6 +8,8 @@ export interface ConfirmationDeps {
   readonly progress: Progress;
   /** What earlier lives recorded as the most that they might confirm. */
   readonly recorded: Lsn | null;
+  /** How long an acknowledgement may not yet be on a disk, milliseconds; 0 = it is as good as there. */
+  readonly trailMs: number;
   /** Records a new bound; resolves when Kafka has it. */
   readonly record: (atMost: Lsn) => Promise<void>;
   readonly onConfirmed: (end: Lsn) => void;
@@ -16,25 +18,37 @@ export interface ConfirmationDeps {
 /** Tells PostgreSQL what it may forget: only what Kafka has acknowledged, and no more than was announced in the state topic. */
 export class Confirmation {
   private readonly bound: ConfirmBound;
+  /** Kafka had everything that was acknowledged by then. */
+  private heldAt = Number.NEGATIVE_INFINITY;
 
   constructor(private readonly d: ConfirmationDeps) {
-    this.bound = new ConfirmBound(d.recorded);
+    this.bound = new ConfirmBound(d.recorded, d.trailMs);
+  }
+
+  /**
+   * Kafka was found to hold, at `at`, all that it had acknowledged before. Where an acknowledgement may be lost in a power cut
+   * only this lets anything be confirmed: an idle capture would not notice otherwise that the broker came back with less.
+   */
+  held(at: number): void {
+    this.heldAt = at;
+    this.advance();
   }
 
   /** Invariant 1: only what Kafka has acknowledged, at transaction ends. Called again and again. */
   advance(): void {
     const now = Date.now();
-    const confirmable = this.d.progress.confirmable(now);
-    const confirmed = this.bound.allows(confirmable);
+    const { progress, trailMs } = this.d;
+    const sureAt = trailMs > 0 ? this.heldAt : now;
+    const confirmed = this.bound.allows(progress.confirmable(sureAt), sureAt);
     if (confirmed !== null) {
       this.d.stream.confirm(confirmed);
       this.d.onConfirmed(confirmed);
     }
-    const raised = this.bound.raise(confirmable, now);
+    const raised = this.bound.raise(progress.published, now);
     if (raised === null) return;
     this.d.record(raised).then(
       () => {
-        this.bound.acknowledged();
+        this.bound.acknowledged(Date.now());
         this.advance();
       },
       () => {}, // what kept it from being recorded ends this life

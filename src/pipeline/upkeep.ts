@@ -16,6 +16,7 @@ export interface UpkeepDeps {
   /** Confirms what may be confirmed by now: the confirmed position trails. */
   advance(): void;
   renewFence(): void;
+  readonly renewFenceEveryMs: number;
   /** Looks at source and slot; rejects with the first trouble. */
   inspect(): Promise<SourceInspection>;
   sight(): Omit<CaptureSight, 'look'>;
@@ -28,8 +29,6 @@ const TICK_MS = 1000;
 const INSPECT_MS = 5000;
 /** What was seen longer ago says nothing of now. */
 const LOOK_HOLDS_MS = 12_000;
-/** Sooner than half of Kafka's producer.id.expiration.ms (1 day): the fence wears off on idle partitions. */
-const RENEW_FENCE_MS = 3_600_000;
 /** SQLSTATEs admin_shutdown and cannot_connect_now. */
 const SHUTTING_DOWN = new Set(['57P01', '57P03']);
 
@@ -65,7 +64,7 @@ export class Upkeep {
     this.tick();
     this.timers.push(
       setInterval(() => this.tick(), TICK_MS),
-      setInterval(() => this.d.renewFence(), RENEW_FENCE_MS),
+      setInterval(() => this.d.renewFence(), this.d.renewFenceEveryMs),
       setInterval(() => void this.inspect(), INSPECT_MS),
     );
   }

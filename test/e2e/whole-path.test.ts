@@ -223,7 +223,7 @@ describe.each(['seed', 'repo'] as const)('the whole path, profile %s', (profile)
 
   it('G05: settings, documents, items, addresses and notes are in no topic', async () => {
     const topics = [...Object.values(pipeline.topics), pipeline.stateTopic, pipeline.deadLetterTopic];
-    const records = (await Promise.all(topics.map(readTopic))).flat();
+    const records = (await Promise.all(topics.map((topic) => readTopic(topic)))).flat();
     expect(records.length).toBeGreaterThan(20);
     const bytes = Buffer.concat(
       records.flatMap(({ key, value }) => [key ?? '', value ?? '']).map((part) => Buffer.from(part)),

@@ -6,11 +6,13 @@ import type { Profile } from '../../src/dev/demo-schema';
 import { createDemoDatabases, createTestRole, type DemoDatabases, type TestRole, withClient } from './databases';
 import { type Env, type Finished, RunningService, runCli } from './service';
 import { stack, uniqueName } from './stack';
-import { readTopic, withKafkaAdmin } from './topics';
+import { readChanges, readTopic, type TopicChange, withKafkaAdmin } from './topics';
 import { eventually } from './wait';
 
 export interface Overrides {
   readonly env?: Env;
+  /** Other than the shared one. */
+  readonly brokers?: string;
   readonly source?: Record<string, unknown>;
   readonly sinks?: Record<string, unknown>;
   /** Runs as roles with exactly the grants of schemas/sql/roles, and sets up as the owner. */
@@ -72,11 +74,20 @@ export class TestPipeline {
     return new TestPipeline({ ...own, sourceUrl: first.sourceUrl }, overrides, own.drop);
   }
 
+  get brokers(): string {
+    return this.overrides.brokers ?? stack().kafkaBrokers;
+  }
+
+  /** Every record of a table's topic. */
+  changes(table: 'tenants' | 'orders'): Promise<TopicChange[]> {
+    return readChanges(this.topics[table], this.brokers);
+  }
+
   get env(): Env {
     return {
       VENTIA_SOURCE_URL: this.databases.sourceUrl,
       MESSAGING_URL: this.databases.messagingUrl,
-      KAFKA_BROKERS: stack().kafkaBrokers,
+      KAFKA_BROKERS: this.brokers,
       SCHEMA_REGISTRY_URL: stack().registryUrl,
       CONNECTORS_DIR: this.connectorsDir,
       HTTP_PORT: '0',
@@ -157,7 +168,9 @@ export class TestPipeline {
         [this.groups.accounts, this.topics.tenants],
         [this.groups.contacts, this.topics.orders],
       ] as const) {
-        const last = new Map((await readTopic(topic)).map(({ partition, offset }) => [partition, offset]));
+        const last = new Map(
+          (await readTopic(topic, this.brokers)).map(({ partition, offset }) => [partition, offset]),
+        );
         await eventually(
           async () => {
             const [committed] = await admin.fetchOffsets({ groupId, topics: [topic] });
@@ -168,7 +181,7 @@ export class TestPipeline {
           { timeoutMs, intervalMs: 50 },
         );
       }
-    });
+    }, this.brokers);
   }
 
   /** {@link captured}, then {@link applied}. */
@@ -196,12 +209,12 @@ export class TestPipeline {
     await withKafkaAdmin(async (admin) => {
       const ours = (await admin.listTopics()).filter((topic) => topic.includes(this.name));
       await admin.deleteTopics({ topics: ours });
-    });
+    }, this.brokers);
   }
 
   private async loaded(): Promise<boolean> {
     const done = new Map<string, boolean>();
-    for (const { key, value } of await readTopic(this.stateTopic)) {
+    for (const { key, value } of await readTopic(this.stateTopic, this.brokers)) {
       const table = /\/snapshot\/(.+)$/.exec(key?.toString() ?? '')?.[1];
       if (table !== undefined) done.set(table, value !== null && JSON.parse(value.toString()).status === 'done');
     }

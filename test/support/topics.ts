@@ -36,8 +36,8 @@ export interface TopicChange {
 }
 
 /** Every record that the topic holds now, transaction markers left out, partition after partition in offset order. */
-export async function readTopic(topic: string): Promise<TopicRecord[]> {
-  const { cluster } = openLink({ brokers: [stack().kafkaBrokers], ssl: null, sasl: null }, silentLogger);
+export async function readTopic(topic: string, brokers = stack().kafkaBrokers): Promise<TopicRecord[]> {
+  const { cluster } = openLink({ brokers: brokers.split(','), ssl: null, sasl: null }, silentLogger);
   await cluster.connect();
   try {
     await cluster.addMultipleTargetTopics([topic]);
@@ -69,8 +69,8 @@ export async function readTopic(topic: string): Promise<TopicRecord[]> {
 }
 
 /** Every record of a topic of changes, decoded. */
-export async function readChanges(topic: string): Promise<TopicChange[]> {
-  const records = await readTopic(topic);
+export async function readChanges(topic: string, brokers?: string): Promise<TopicChange[]> {
+  const records = await readTopic(topic, brokers);
   return Promise.all(records.map(decodeChange));
 }
 
@@ -134,8 +134,11 @@ function exactLongs(schema: unknown): Type | undefined {
 }
 
 /** kafkajs's admin client for the length of `work`. */
-export async function withKafkaAdmin<T>(work: (admin: ReturnType<Kafka['admin']>) => Promise<T>): Promise<T> {
-  const admin = new Kafka({ brokers: [stack().kafkaBrokers], logLevel: logLevel.NOTHING }).admin();
+export async function withKafkaAdmin<T>(
+  work: (admin: ReturnType<Kafka['admin']>) => Promise<T>,
+  brokers = stack().kafkaBrokers,
+): Promise<T> {
+  const admin = new Kafka({ brokers: brokers.split(','), logLevel: logLevel.NOTHING }).admin();
   await admin.connect();
   try {
     return await work(admin);

@@ -58,8 +58,15 @@ export interface TopicWriter {
   batchBytes(records: readonly RecordLengths[]): number;
   /** Resolves when all in-sync replicas have every record of the batch; one flush at a time. Rejects: fenced, produce_failed, kafka_unreachable, record_too_large. */
   flush(batch: OutgoingBatch): Promise<void>;
-  /** The fence wears off on idle partitions after producer.id.expiration.ms: called every hour, between flushes. */
+  /** The fence wears off on idle partitions after producer.id.expiration.ms: renewed this often, milliseconds. */
+  readonly renewFenceEveryMs: number;
+  /** Between flushes. */
   renewFence(): Promise<void>;
+  /**
+   * Whether the topics still are as this writer left them. Rejects: partitions_changed; produce_failed when a partition ends
+   * before what it acknowledged, as after a power cut; kafka_unreachable, after which the writer goes on.
+   */
+  check(): Promise<void>;
   close(): Promise<void>;
 }
 

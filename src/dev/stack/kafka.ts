@@ -85,6 +85,8 @@ function properties(options: KafkaOptions, logs: string): string {
     'broker.session.timeout.ms': 4_000,
     'broker.heartbeat.interval.ms': 500,
     'auto.create.topics.enable': false,
+    // Without it no broker looks at flush.ms, and what it acknowledges waits for the system to write it back.
+    'log.flush.scheduler.interval.ms': 1_000,
     ...options.settings,
   };
   return Object.entries(settings)

@@ -103,18 +103,30 @@ describe('the fence', () => {
     const old = await open();
     await write(old, topics.data, 1);
     await open();
-    // Else this test would prove nothing about renewal.
+    // Else this test would prove nothing about renewal. The clock of the old one stood still, as on a frozen machine.
+    const frozen = Date.now();
     await sleep(7000);
+    jest.spyOn(Date, 'now').mockReturnValue(frozen);
     await write(old, topics.data, 2);
+    jest.restoreAllMocks();
     expect(await keysOf(topics.data, 0, kafka.brokers)).toEqual(['key-1', 'key-2']);
+  });
+
+  it('is not trusted by a writer that slept longer than half of what the broker remembers', async () => {
+    const old = await open();
+    await write(old, topics.data, 1);
+    await sleep(2500);
+    await expect(write(old, topics.data, 2)).rejects.toMatchObject({ kind: 'fenced' });
   });
 
   it('holds as long as it is renewed', async () => {
     const old = await open();
     await write(old, topics.data, 1);
     const young = await open();
-    for (let i = 0; i < 14; i++) {
-      await sleep(500);
+    // The broker remembers for 4 s.
+    expect(young.renewFenceEveryMs).toBe(1000);
+    for (let i = 0; i < 7; i++) {
+      await sleep(young.renewFenceEveryMs);
       await young.renewFence();
     }
     await expect(write(old, topics.data, 2)).rejects.toMatchObject({ kind: 'fenced' });

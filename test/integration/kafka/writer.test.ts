@@ -175,7 +175,19 @@ describe('a flush', () => {
     const writer = await openWriter(topics);
     await writer.renewFence();
     await withAdmin((admin) => admin.createPartitions({ topicPartitions: [{ topic: topics.data, count: 4 }] }));
+    await expect(writer.check()).rejects.toMatchObject({ kind: 'partitions_changed' });
     await expect(writer.renewFence()).rejects.toMatchObject({ kind: 'partitions_changed' });
+  });
+
+  it('looks at topics that are as it left them', async () => {
+    const writer = await openWriter(topics);
+    await writer.check();
+    for (const n of [1, 2, 3]) {
+      await writeOne(writer, n - 1, n);
+      await writer.check();
+    }
+    await writer.renewFence();
+    await writer.check();
   });
 
   it('keeps record times, empty values and large ones', async () => {
@@ -259,6 +271,7 @@ describe('a flush', () => {
     const batch = writer.newBatch();
     append(batch, topics.data, 0, 1, value(1));
     const now = Date.now();
+    expect(writer.renewFenceEveryMs).toBe(3_600_000);
     jest.spyOn(Date, 'now').mockReturnValue(now + 13 * 3_600_000);
     await expect(writer.flush(batch)).rejects.toMatchObject({ kind: 'fenced' });
     jest.restoreAllMocks();

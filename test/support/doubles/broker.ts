@@ -44,7 +44,9 @@ export class FakeBroker {
       maxBatchBytes: () => this.maxBatchBytes,
       batchBytes: (records) => records.reduce((sum, { key, value }) => sum + key + Math.max(0, value), 0),
       flush: (batch) => this.flush(batch as FakeBatch),
+      renewFenceEveryMs: 3_600_000,
       renewFence: () => Promise.resolve(),
+      check: () => Promise.resolve(),
       close: () => Promise.resolve(),
     };
   }

@@ -3,11 +3,11 @@ import { ConfirmBound } from '../../../src/core/confirm-bound';
 
 it('confirms nothing before a bound is recorded', () => {
   const bound = new ConfirmBound(null);
-  expect(bound.allows(100n)).toBeNull();
+  expect(bound.allows(100n, 0)).toBeNull();
   expect(bound.raise(100n, 0)).toBeGreaterThan(100n);
-  expect(bound.allows(100n)).toBeNull();
-  bound.acknowledged();
-  expect(bound.allows(100n)).toBe(100n);
+  expect(bound.allows(100n, 0)).toBeNull();
+  bound.acknowledged(0);
+  expect(bound.allows(100n, 0)).toBe(100n);
 });
 
 it('asks for one bound at a time', () => {
@@ -18,9 +18,9 @@ it('asks for one bound at a time', () => {
 
 it('records exactly what was confirmed in the end, and confirms nothing after it', () => {
   const bound = new ConfirmBound(50n);
-  bound.allows(40n);
+  bound.allows(40n, 0);
   expect(bound.settle()).toBe(40n);
-  expect([bound.allows(45n), bound.raise(1_000_000n, 0)]).toEqual([40n, null]);
+  expect([bound.allows(45n, 0), bound.raise(1_000_000n, 0)]).toEqual([40n, null]);
 });
 
 it.each([0, 1_000, 10_000_000])(
@@ -30,7 +30,7 @@ it.each([0, 1_000, 10_000_000])(
     let records = 0;
     for (let second = 1; second <= 600; second++) {
       if (bound.raise(BigInt(second * rate), second * 1_000) === null) continue;
-      bound.acknowledged();
+      bound.acknowledged(0);
       records++;
     }
     expect(records).toBeLessThanOrEqual(rate === 0 ? 0 : 60 + 12);
@@ -49,14 +49,32 @@ it('never lets more be confirmed than was recorded', () => {
         now += ms;
         asked = bound.raise(at, now) ?? asked;
         if (answered && asked !== null) {
-          bound.acknowledged();
+          bound.acknowledged(0);
           recorded = asked;
           asked = null;
         }
-        const confirmed = bound.allows(at);
+        const confirmed = bound.allows(at, now);
         expect(confirmed ?? -1n).toBeLessThanOrEqual(recorded);
         if (recorded >= at) expect(confirmed).toBe(at);
       }
     }),
   );
+});
+
+it('counts a bound only when its record has trailed long enough to be on a disk', () => {
+  const bound = new ConfirmBound(50n, 30_000);
+  expect(bound.raise(100n, 1_000)).not.toBeNull();
+  bound.acknowledged(1_100);
+  expect(bound.allows(100n, 31_000)).toBe(50n);
+  expect(bound.allows(100n, 31_100)).toBe(100n);
+});
+
+it('asks for the next bound while the last one trails, as soon as something beyond it is published', () => {
+  const bound = new ConfirmBound(0n, 30_000);
+  const first = bound.raise(1n, 0)!;
+  bound.acknowledged(0);
+  expect(bound.raise(first, 1_000)).toBeNull();
+  expect(bound.raise(first + 1n, 2_000)).toBeGreaterThan(first);
+  bound.acknowledged(2_000);
+  expect([bound.allows(first + 1n, 30_000), bound.allows(first + 1n, 32_000)]).toEqual([first, first + 1n]);
 });

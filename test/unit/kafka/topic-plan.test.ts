@@ -130,3 +130,29 @@ describe('planTopics', () => {
     expect(findings.map(({ kind }) => kind)).toEqual(['partitions_changed', 'topic_settings']);
   });
 });
+
+describe('replicas of a new topic', () => {
+  const made = (replicationFactor: number | null, brokers: number) =>
+    planTopics([{ ...changes, replicationFactor }], [], brokers);
+
+  it.each([
+    [1, 1, '1'],
+    [2, 2, '1'],
+    [3, 3, '2'],
+    [5, 3, '2'],
+  ])('with %i brokers are %i, of which %s must be in sync', (brokers, replicas, inSync) => {
+    expect(made(null, brokers).steps).toMatchObject([
+      { do: 'create', replicationFactor: replicas, settings: { 'min.insync.replicas': inSync } },
+    ]);
+  });
+
+  it('are as many as the connector file says', () => {
+    expect(made(1, 3).steps).toMatchObject([{ replicationFactor: 1, settings: { 'flush.ms': '10000' } }]);
+    expect(made(5, 5).steps).toMatchObject([{ replicationFactor: 5, settings: { 'min.insync.replicas': '2' } }]);
+  });
+
+  it('cannot be more than there are brokers', () => {
+    const { steps, findings } = made(3, 2);
+    expect([steps, findings.map(({ kind }) => kind)]).toEqual([[], ['topic_settings']]);
+  });
+});
