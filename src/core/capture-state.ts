@@ -10,6 +10,8 @@ export interface SourceState {
   readonly systemId: string;
   readonly timeline: number;
   readonly epoch: number;
+  /** Why the stream is known not to tell this history any more; absent = it does. */
+  readonly forked?: string;
 }
 
 export interface TopicsState {
@@ -105,6 +107,7 @@ export function judgeHistory(state: State, connector: string, found: SlotHistory
       'source_forked',
       `the source is system ${found.systemId} timeline ${found.timeline}, captured was ${source.systemId} timeline ${source.timeline}`,
     );
+  if (source?.forked !== undefined) return new CdcError('source_forked', source.forked);
   if (repair?.phase === 'slot')
     return new CdcError('slot_replaced', `a repair of the slot was begun at ${repair.since} and did not end`);
   if (atMost !== null && found.confirmedLsn > atMost)

@@ -57,3 +57,18 @@ export interface Relation {
   readonly replicaIdentity: 'd' | 'n' | 'f' | 'i';
   readonly columns: readonly Column[];
 }
+
+/**
+ * Under REPLICA IDENTITY FULL the old row holds the large value that the update did not touch: both rows lie in the same
+ * message, so pointing at it is enough.
+ */
+export function takeUnchangedFrom(before: Tuple, after: Tuple): void {
+  for (let i = 0; i < after.count; i++) {
+    if (after.kinds[i] !== KIND_UNCHANGED) continue;
+    const kind = before.kinds[i]!;
+    if (kind !== KIND_TEXT && kind !== KIND_BINARY) continue;
+    after.kinds[i] = kind;
+    after.starts[i] = before.starts[i]!;
+    after.ends[i] = before.ends[i]!;
+  }
+}

@@ -1,4 +1,5 @@
 import { CdcError } from '../core/errors';
+import type { Tail } from '../core/history-witness';
 import type { Logger } from '../core/ports/log';
 import type { OutgoingBatch, RecordLengths, TopicPartitions, TopicWriter } from '../core/ports/topics';
 import type { Position } from '../core/position';
@@ -89,7 +90,7 @@ async function readBehind(
   fence: ProducerIdentity,
   limits: ReadonlyMap<string, number>,
   options: TopicWriterOptions,
-): Promise<{ tails: Map<string, Position>; state: Map<string, string> }> {
+): Promise<{ tails: Map<string, Tail>; state: Map<string, string> }> {
   const records = new Map<string, FetchedRecord>();
   let state = new Map<string, string>();
   function* readOne(span: LogSpan): Scan<void> {
@@ -105,8 +106,11 @@ async function readBehind(
     return { topic, partition, maxBytes: Math.max(MIN_FETCH_BYTES, limits.get(topic)!), scan: readOne(span) };
   });
   await runScans(cluster, scans, OPEN_TIMEOUT_MS);
-  const tails = new Map<string, Position>();
-  for (const [key, record] of records) tails.set(key, await positionOf(record, options.positionOf));
+  const tails = new Map<string, Tail>();
+  for (const [key, record] of records) {
+    const { epoch, commitLsn, seq } = await positionOf(record, options.positionOf);
+    tails.set(key, { epoch, commitLsn, seq, timestampMs: record.timestampMs });
+  }
   return { tails, state };
 }
 
@@ -125,7 +129,7 @@ class FencedWriter implements TopicWriter {
     private readonly coordinator: TransactionCoordinator,
     private readonly identity: ProducerIdentity,
     readonly topics: readonly TopicPartitions[],
-    private readonly tails: ReadonlyMap<string, Position>,
+    private readonly tails: ReadonlyMap<string, Tail>,
     readonly state: ReadonlyMap<string, string>,
     private readonly maxBytes: ReadonlyMap<string, number>,
     brokers: { readonly requestBytes: number; readonly rememberedMs: number },
@@ -138,7 +142,7 @@ class FencedWriter implements TopicWriter {
     this.fenceHoldsMs = Math.min(MOST_FENCE_HOLDS_MS, rememberedMs / 2);
   }
 
-  tail(topic: string, partition: number): Position | null {
+  tail(topic: string, partition: number): Tail | null {
     return this.tails.get(partitionKey(topic, partition)) ?? null;
   }
 

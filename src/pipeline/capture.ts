@@ -125,6 +125,9 @@ class Session {
   /** The pump keeps what it is given until `begin` is called. */
   async open(): Promise<{ readonly pump: Pump; readonly begin: () => void }> {
     const { o, ports, stream, progress } = this;
+    // The slot is ours now and nothing is confirmed yet: from here on this stream began.
+    const begun = ports.inspect();
+    begun.catch(() => {});
     const writer = await ports.openWriter();
     this.writer = writer;
     ports.stats.fences++;
@@ -132,6 +135,7 @@ class Session {
     const epoch = recorded.epoch(this.source);
     recorded.partitions(o.topics);
     ports.stats.epoch = BigInt(epoch);
+    const witness = await recorded.witness(o.topics, await begun);
     const encoders = await ports.loadEncoders();
     const queries = ports.openQueries();
     this.queries = queries;
@@ -189,9 +193,17 @@ class Session {
       watcher: windows,
       deadLetters: new DeadLetters(o.errorsPolicy, o.deadLetterTopic, connector, writer.tail(o.deadLetterTopic, 0)),
       epoch: BigInt(epoch),
+      witness,
       pause: () => stream.pause(),
       resume: () => stream.resume(),
-      onFailure: this.fail,
+      onFailure: (error) => {
+        if (error.kind !== 'source_forked') this.fail(error);
+        else
+          saveState(...recorded.forked(error)).then(
+            () => this.fail(error),
+            () => this.fail(error),
+          );
+      },
     });
     const upkeep = new Upkeep({
       progressTimeoutMs: o.progressTimeoutMs,

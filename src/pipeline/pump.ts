@@ -1,12 +1,13 @@
 import type { Op } from '../core/change';
 import { CdcError, toCdcError } from '../core/errors';
+import type { HistoryWitness } from '../core/history-witness';
 import type { Lsn } from '../core/lsn';
 import type { EncoderFactory, RowEncoder, TransactionStamp } from '../core/ports/encoding';
 import type { TopicWriter } from '../core/ports/topics';
 import type { Progress } from '../core/progress';
 import { type ReplicationMessage, releaseMessage, type Truncate } from '../core/replication-message';
 import { type CaptureStats, tableStats } from '../core/stats';
-import { KIND_BINARY, KIND_TEXT, KIND_UNCHANGED, newTuple, type Tuple } from '../core/tuple';
+import { newTuple, type Tuple, takeUnchangedFrom } from '../core/tuple';
 import { ChangeRecords, routeTo, type TableRoute } from './change-records';
 import { type DeadLetters, MAX_STUB_BYTES } from './dead-letters';
 import type { Flusher } from './flusher';
@@ -22,6 +23,7 @@ export interface PumpOptions {
   readonly stats: CaptureStats;
   readonly watcher: StreamWatcher;
   readonly deadLetters: DeadLetters;
+  readonly witness: HistoryWitness;
   readonly epoch: bigint;
   /** Stop reading from the socket, and go on. */
   readonly pause: () => void;
@@ -71,7 +73,12 @@ export class Pump {
   onKeepalive(walEnd: Lsn): void {
     this.heardLsn = walEnd;
     if (walEnd > this.o.stats.serverLsn) this.o.stats.serverLsn = walEnd;
-    if (this.blocked || this.inTransaction || !this.o.flusher.drained) return;
+    if (this.failed || this.blocked || this.inTransaction || !this.o.flusher.drained) return;
+    const forked = this.o.witness.judgePassed(walEnd);
+    if (forked) {
+      this.fail(forked);
+      return;
+    }
     this.o.progress.idle(walEnd, Date.now());
     this.o.stats.receivedLsn = this.o.progress.received;
     this.o.stats.publishedLsn = this.o.progress.published;
@@ -148,6 +155,7 @@ export class Pump {
       case 'delete':
         return this.change('d', message.relationOid, message.before, null);
       case 'begin':
+        this.judgeHistory(message.commitLsn, message.commitTime);
         this.stamp.commitLsn = message.commitLsn;
         this.stamp.commitTime = message.commitTime;
         this.stamp.xid = message.xid;
@@ -184,6 +192,12 @@ export class Pump {
       case 'ignored':
         return true;
     }
+  }
+
+  private judgeHistory(commitLsn: Lsn, commitTime: bigint): void {
+    const { witness } = this.o;
+    const forked = witness.satisfied ? null : witness.judgeTransaction(commitLsn, commitTime);
+    if (forked) throw forked;
   }
 
   /**
@@ -298,20 +312,5 @@ export class Pump {
     const route = this.routes.get(relationOid);
     if (route === undefined) throw new CdcError('protocol', `a change came before its relation ${relationOid}`);
     return route;
-  }
-}
-
-/**
- * Under REPLICA IDENTITY FULL the old row holds the large value that the update did not touch: both rows lie in the same
- * message, so pointing at it is enough.
- */
-function takeUnchangedFrom(before: Tuple, after: Tuple): void {
-  for (let i = 0; i < after.count; i++) {
-    if (after.kinds[i] !== KIND_UNCHANGED) continue;
-    const kind = before.kinds[i]!;
-    if (kind !== KIND_TEXT && kind !== KIND_BINARY) continue;
-    after.kinds[i] = kind;
-    after.starts[i] = before.starts[i]!;
-    after.ends[i] = before.ends[i]!;
   }
 }

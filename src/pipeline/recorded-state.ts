@@ -10,10 +10,11 @@ import {
   type TopicsState,
 } from '../core/capture-state';
 import { CdcError } from '../core/errors';
+import { HistoryWitness } from '../core/history-witness';
 import type { Lsn } from '../core/lsn';
 import type { EncoderFactory } from '../core/ports/encoding';
 import type { Logger } from '../core/ports/log';
-import type { SlotHistory, SourceQueries } from '../core/ports/source';
+import type { SlotHistory, SourceInspection, SourceQueries } from '../core/ports/source';
 import type { TopicWriter } from '../core/ports/topics';
 
 /** What earlier lives of capture left in the state topic, held against what is found now. */
@@ -34,6 +35,28 @@ export class RecordedState {
     const { systemId, timeline } = found;
     this.wanted.set(key, { systemId, timeline, epoch } satisfies SourceState);
     return epoch;
+  }
+
+  /** `begun`: the source, looked at after the stream began and before anything was confirmed. Rejects with source_forked. */
+  async witness(topics: readonly string[], begun: SourceInspection): Promise<HistoryWitness> {
+    const tails = this.writer.topics
+      .filter(({ name }) => topics.includes(name))
+      .flatMap(({ name, partitions }) => Array.from({ length: partitions }, (_, p) => this.writer.tail(name, p)));
+    const present = tails.filter((tail) => tail !== null);
+    const witness = new HistoryWitness(present, BigInt(this.epoch(begun)), begun.confirmedLsn);
+    const trouble = witness.judgeEnd(begun.walLsn);
+    if (!trouble) return witness;
+    const batch = this.writer.newBatch();
+    const [key, source] = this.forked(trouble);
+    batch.appendState(key, JSON.stringify(source), BigInt(Date.now()));
+    await this.writer.flush(batch);
+    throw trouble;
+  }
+
+  /** What tells later lives and the repair that the source no longer tells the history that the topics hold. */
+  forked(why: CdcError): [key: string, value: object] {
+    const key = stateKeys.source(this.connector);
+    return [key, { ...this.wanted.get(key), forked: why.message }];
   }
 
   /** What earlier lives recorded as the most that they might confirm. */

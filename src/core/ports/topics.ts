@@ -1,3 +1,4 @@
+import type { Tail } from '../history-witness';
 import type { Position } from '../position';
 import type { Slab } from '../slab';
 
@@ -47,8 +48,8 @@ export interface RecordLengths {
  */
 export interface TopicWriter {
   readonly topics: readonly TopicPartitions[];
-  /** Position of the last record in the partition when the writer was opened; null = none. */
-  tail(topic: string, partition: number): Position | null;
+  /** The last record in the partition when the writer was opened; null = none. */
+  tail(topic: string, partition: number): Tail | null;
   /** Latest value per key of the state topic when the writer was opened. */
   readonly state: ReadonlyMap<string, string>;
   newBatch(): OutgoingBatch;

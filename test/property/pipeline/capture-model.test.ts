@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { deferred } from '../../../src/core/deferred';
 import type { CdcError } from '../../../src/core/errors';
+import { HistoryWitness } from '../../../src/core/history-witness';
 import { Progress } from '../../../src/core/progress';
 import { conservationDifference, newCaptureStats, silentCaptureObservers, sumCounts } from '../../../src/core/stats';
 import { DeadLetters } from '../../../src/pipeline/dead-letters';
@@ -34,6 +35,8 @@ async function live(broker: FakeBroker, transactions: FakeTransaction[], confirm
     },
     onFailure: (error) => ended.resolve(error),
   });
+  const tails = [...Array(PARTITIONS).keys()].flatMap((p) => writer.tail('ventia.orders', p) ?? []);
+  const witness = new HistoryWitness(tails, 1n, confirmed);
   const pump = new Pump({
     decode: (payload) => messages[payload.readUInt32BE(0)]!.message,
     encoders: {
@@ -50,6 +53,7 @@ async function live(broker: FakeBroker, transactions: FakeTransaction[], confirm
     watcher: { watching: false, onTransaction() {}, onRow() {}, onTruncate() {}, onWatermark: () => null },
     deadLetters: new DeadLetters('halt', 'dlq', 'test', null),
     epoch: 1n,
+    witness,
     pause: () => {
       paused = true;
     },

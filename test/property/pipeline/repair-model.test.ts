@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { readState, type SnapshotState } from '../../../src/core/capture-state';
 import { deferred } from '../../../src/core/deferred';
 import type { CdcError } from '../../../src/core/errors';
+import { HistoryWitness } from '../../../src/core/history-witness';
 import { silentLogger } from '../../../src/core/ports/log';
 import type { KeyRecord } from '../../../src/core/ports/topics';
 import { formatPosition } from '../../../src/core/position';
@@ -71,6 +72,8 @@ async function live({ source, broker, epoch, confirmed, roll, commits, maxBytes 
       return flusher.durable();
     },
   });
+  const tails = [...Array(PARTITIONS).keys()].flatMap((p) => writer.tail('ventia.orders', p) ?? []);
+  const witness = new HistoryWitness(tails, epoch, confirmed);
   const pump: Pump = new Pump({
     decode: (payload) => source.wal[payload.readUInt32BE(0)]!,
     encoders,
@@ -82,6 +85,7 @@ async function live({ source, broker, epoch, confirmed, roll, commits, maxBytes 
     watcher: windows,
     deadLetters: new DeadLetters('halt', 'dlq', 'test', null),
     epoch,
+    witness,
     pause: () => {
       paused = true;
     },

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { deferred } from '../../../src/core/deferred';
+import { HistoryWitness } from '../../../src/core/history-witness';
 import { silentLogger } from '../../../src/core/ports/log';
 import { Progress } from '../../../src/core/progress';
 import { newCaptureStats, silentCaptureObservers } from '../../../src/core/stats';
@@ -48,6 +49,8 @@ async function load(source: PretendedSource, seed: number, commits: number, maxB
     log: silentLogger,
     saveState: () => Promise.resolve(),
   });
+  const tails = [...Array(PARTITIONS).keys()].flatMap((p) => writer.tail('ventia.orders', p) ?? []);
+  const witness = new HistoryWitness(tails, 1n, 0n);
   const pump: Pump = new Pump({
     decode: (payload) => source.wal[payload.readUInt32BE(0)]!,
     encoders,
@@ -59,6 +62,7 @@ async function load(source: PretendedSource, seed: number, commits: number, maxB
     watcher: windows,
     deadLetters: new DeadLetters('halt', 'dlq', 'test', null),
     epoch: 1n,
+    witness,
     pause: () => {
       paused = true;
     },

@@ -18,6 +18,7 @@ export interface StoredRecord {
   readonly key: string;
   readonly value: string | null;
   readonly position: Position;
+  readonly timestampMs: number;
 }
 
 /** The topics of a pretended Kafka, for testing what our side does when a flush fails. Values are JSON with lsn and seq. */
@@ -34,7 +35,9 @@ export class FakeBroker {
   ) {}
 
   open(): TopicWriter {
-    const tails = new Map(this.log.map((r) => [`${r.topic}/${r.partition}`, r.position]));
+    const tails = new Map(
+      this.log.map((r) => [`${r.topic}/${r.partition}`, { ...r.position, timestampMs: r.timestampMs }]),
+    );
     const state = new Map(this.state);
     return {
       topics: this.topics,
@@ -78,10 +81,17 @@ class FakeBatch implements OutgoingBatch {
     return Math.max(0, ...this.sizes.values());
   }
 
-  append(...[topic, partition, slab, ks, ke, vs, ve, , header]: Parameters<OutgoingBatch['append']>): void {
+  append(...[topic, partition, slab, ks, ke, vs, ve, timestampMs, header]: Parameters<OutgoingBatch['append']>): void {
     const value = vs < 0 ? null : slab.bytes.toString('utf8', vs, ve);
     const position = header ?? positionOf(JSON.parse(value!));
-    this.stored.push({ topic, partition, key: slab.bytes.toString('utf8', ks, ke), value, position });
+    this.stored.push({
+      topic,
+      partition,
+      key: slab.bytes.toString('utf8', ks, ke),
+      value,
+      position,
+      timestampMs: Number(timestampMs),
+    });
     const place = `${topic}/${partition}`;
     const size = ke - ks + Math.max(0, ve - vs);
     this.sizes.set(place, (this.sizes.get(place) ?? 0) + size);

@@ -43,7 +43,7 @@ export function row(id: number, tenant: number, version = 0): Tuple {
 /** All messages of the transactions, in order, with the index of the transaction each belongs to. */
 export function messagesOf(transactions: readonly FakeTransaction[]): { tx: number; message: ReplicationMessage }[] {
   return transactions.flatMap(({ commitLsn, endLsn, changes }, tx) => {
-    const commitTime = BigInt(Date.now()) * 1000n;
+    const commitTime = commitLsn * 1_000_000n;
     const messages: ReplicationMessage[] = [{ type: 'begin', commitLsn, commitTime, xid: tx + 1 }];
     messages.push({ type: 'relation', relation: RELATION });
     for (const { op, id, tenant, oldTenant } of changes) {
