@@ -68,6 +68,11 @@ export class TestPipeline {
     return new TestPipeline(databases, { ...overrides, env }, drop, { capture, sink });
   }
 
+  /** On databases of a server that the caller has started, and ends. */
+  static on(databases: DemoDatabases, overrides: Overrides = {}): TestPipeline {
+    return new TestPipeline(databases, overrides, databases.drop);
+  }
+
   /** Another pipeline from the same source into a messaging database of its own. */
   static async beside({ databases: first }: TestPipeline, overrides: Overrides = {}): Promise<TestPipeline> {
     const own = await createDemoDatabases(first.profile);
