@@ -31,12 +31,12 @@ export function createEncoderFactory({ contracts, schemaIds, source }: EncoderFa
       if (!contract) return null;
       const ids = schemaIds.get(contract.topic);
       if (!ids) throw new CdcError('setup_needed', `topic ${contract.topic}: its schemas are not registered`);
-      requireIdentity(relation, contract);
       const fields = contract.fields.map((field) => compileField(relation, field, options));
       const tenant = contract.fields.find((field) => field.name === contract.tenantColumn)!;
       return new AvroRowEncoder({
         topic: contract.topic,
         relation,
+        lacksIdentity: missingIdentity(relation, contract),
         fields,
         tenant: contract.fields.indexOf(tenant),
         uuidKey: contract.fields[0]!.type.kind === 'uuid',
@@ -61,16 +61,15 @@ export function readsBinary({ fields }: Contract, relation: Relation): boolean {
 }
 
 /** A delete must say which row, and whose. */
-function requireIdentity(relation: Relation, contract: Contract): void {
-  if (relation.replicaIdentity === 'f') return;
-  for (const name of [KEY_COLUMN, contract.tenantColumn]) {
-    const column = relation.columns.find((c) => c.name === name);
-    if (column && (relation.replicaIdentity === 'n' || !column.identity))
-      throw new CdcError(
-        'replica_identity',
-        `table ${relation.schema}.${relation.table}: deletes do not carry ${name} (replica identity ${IDENTITY[relation.replicaIdentity]})`,
-      );
-  }
+function missingIdentity(relation: Relation, contract: Contract): CdcError | null {
+  if (relation.replicaIdentity === 'f') return null;
+  const carried = relation.replicaIdentity === 'n' ? [] : relation.columns.filter(({ identity }) => identity);
+  const missing = [KEY_COLUMN, contract.tenantColumn].find((name) => !carried.some((column) => column.name === name));
+  if (missing === undefined) return null;
+  return new CdcError(
+    'replica_identity',
+    `table ${relation.schema}.${relation.table}: deletes do not carry ${missing} (replica identity ${IDENTITY[relation.replicaIdentity]})`,
+  );
 }
 
 const IDENTITY = { d: 'DEFAULT', n: 'NOTHING', f: 'FULL', i: 'USING INDEX' } as const;

@@ -31,6 +31,7 @@ export interface CompiledField {
 export interface CompiledRelation {
   readonly topic: string;
   readonly relation: Relation;
+  readonly lacksIdentity: CdcError | null;
   readonly fields: readonly CompiledField[];
   /** Index of the tenant among the fields. */
   readonly tenant: number;
@@ -60,6 +61,7 @@ export class AvroRowEncoder implements RowEncoder {
   readonly topic: string;
   readonly table: string;
   readonly relation: Relation;
+  readonly lacksIdentity: CdcError | null;
   private readonly fields: readonly CompiledField[];
   /** Of each field: its column in the tuple, its writers, its name as an Avro string (for `unchanged`). */
   private readonly columns: Int32Array;
@@ -85,6 +87,7 @@ export class AvroRowEncoder implements RowEncoder {
   constructor(compiled: CompiledRelation) {
     this.topic = compiled.topic;
     this.relation = compiled.relation;
+    this.lacksIdentity = compiled.lacksIdentity;
     this.table = `${compiled.relation.schema}.${compiled.relation.table}`;
     this.fields = compiled.fields;
     this.columns = Int32Array.from(compiled.fields, (field) => field.column);

@@ -108,7 +108,7 @@ async function inspect(database: Database, expected: ExpectedSource, captured: (
   }
 }
 
-async function encodersFor(
+export async function encodersFor(
   config: SourceConfig,
   contracts: readonly Contract[],
   registry: SchemaRegistry,

@@ -21,11 +21,11 @@ export async function* readKeys(
     let next = 0;
     for (const { key, value } of records) {
       if (value === null) {
-        keys.push({ id: await decoder.keyOf(key!), tenant: null, epoch: 0n });
+        keys.push({ id: await decoder.keyOf(key!), tenant: null, position: null });
         continue;
       }
       const { op, id, after, position } = changes[next++]!;
-      keys.push({ id: op === 't' ? null : id, tenant: after && String(after[tenantColumn]), epoch: position.epoch });
+      keys.push({ id: op === 't' ? null : id, tenant: after && String(after[tenantColumn]), position });
     }
     yield keys;
   }

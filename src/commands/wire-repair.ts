@@ -2,13 +2,13 @@ import { ChangeDecoder } from '../avro/decoder';
 import type { SourceConfig } from '../config/connector';
 import { needed, type Settings } from '../config/settings';
 import { Backoff, wait } from '../core/backoff';
-import { capturedBefore, judgeHistory, type RepairState } from '../core/capture-state';
+import { capturedBefore, judgeHistory, type RepairState, type SnapshotState } from '../core/capture-state';
 import { CdcError, toCdcError } from '../core/errors';
 import type { Logger } from '../core/ports/log';
-import type { SlotHistory } from '../core/ports/source';
+import type { SlotHistory, SourceInspection } from '../core/ports/source';
 import type { Database } from '../core/ports/sql';
 import { readState } from '../kafka/state-reader';
-import { REPAIRABLE, repairSlot } from '../pipeline/repair';
+import { REPAIRABLE, repairSlot, repairTable } from '../pipeline/repair';
 import type { Life } from '../pipeline/supervisor';
 import { openDatabase } from '../postgres/database';
 import {
@@ -77,17 +77,42 @@ export async function mendSlot(
   log: Logger,
 ): Promise<RepairState> {
   const decoder = new ChangeDecoder(openRegistry(settings));
+  return whileOthersCome(() =>
+    repairSlot(
+      { connector: config.name, tables: tablesOf(config) },
+      {
+        openWriter: () => openWriter(config, settings, decoder, log),
+        replaceSlot: () => replaceSlot(database, config.slotName),
+        clock: () => new Date(),
+      },
+    ),
+  );
+}
+
+/** Mends a table that is whole now. A capture that runs is fenced, and goes on by itself. */
+export async function mendTable(
+  config: SourceConfig,
+  settings: Settings,
+  table: string,
+  { tables, tablesLsn }: SourceInspection,
+  log: Logger,
+): Promise<SnapshotState> {
+  const decoder = new ChangeDecoder(openRegistry(settings));
+  const { mark } = tables.find(({ relation }) => `${relation.schema}.${relation.table}` === table)!;
+  return whileOthersCome(() =>
+    repairTable(
+      { connector: config.name, table, mark, before: tablesLsn },
+      { openWriter: () => openWriter(config, settings, decoder, log), clock: () => new Date() },
+    ),
+  );
+}
+
+/** Again, as long as a capture in search of a slot comes in between. */
+async function whileOthersCome<T>(attempt: () => Promise<T>): Promise<T> {
   const backoff = new Backoff();
   for (let left = TRIES; ; left--) {
     try {
-      return await repairSlot(
-        { connector: config.name, tables: tablesOf(config) },
-        {
-          openWriter: () => openWriter(config, settings, decoder, log),
-          replaceSlot: () => replaceSlot(database, config.slotName),
-          clock: () => new Date(),
-        },
-      );
+      return await attempt();
     } catch (error) {
       const trouble = toCdcError(error);
       const passing = trouble.kind === 'fenced' || trouble.kind === 'slot_active';

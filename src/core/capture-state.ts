@@ -1,6 +1,7 @@
 import { CdcError } from './errors';
 import { formatLsn, type Lsn, parseLsn } from './lsn';
 import type { SlotHistory } from './ports/source';
+import type { TableMark } from './table-mark';
 
 /**
  * What capture keeps in the state topic, one compacted record per key. Everything else it needs is in the slot and in the
@@ -18,9 +19,17 @@ export interface TopicsState {
   readonly partitions: number;
 }
 
-export interface ColumnsState {
-  /** Contract columns that the table never had: written as null. All others may not disappear. */
-  readonly absent: readonly string[];
+export interface TableState {
+  /** As it was when the life that wrote this began: what the topic's records are held against. */
+  readonly mark: TableMark;
+  /** End of the WAL then. */
+  readonly seen: string;
+  /** In which the LSNs here count. */
+  readonly epoch: number;
+  /** Contract columns that were added since the first start: a change before the LSN lacks them by right, and has null. */
+  readonly added?: Readonly<Record<string, string>>;
+  /** A change before this LSN that cannot be told is left out: the table was loaded again after it. */
+  readonly excused?: string;
 }
 
 export interface SnapshotState {
@@ -32,6 +41,12 @@ export interface SnapshotState {
   readonly chunks: number;
   /** Absent: the first load. */
   readonly kind?: 'repair';
+  /** Of a repair: what happened, and between which LSNs changes may be missing. */
+  readonly why?: string;
+  readonly from?: string;
+  readonly to?: string;
+  /** Of a repair: the first chunk's closing watermark. A key whose last record is older is looked for in the source. */
+  readonly horizon?: string;
   /** Partitions swept, and deletes they brought. */
   readonly swept?: number;
   readonly gone?: number;
@@ -64,7 +79,7 @@ export const stateKeys = {
   topics: (connector: string) => `${connector}/topics`,
   confirmed: (connector: string) => `${connector}/confirmed`,
   repair: (connector: string) => `${connector}/repair`,
-  columns: (connector: string, table: string) => `${connector}/columns/${table}`,
+  table: (connector: string, table: string) => `${connector}/table/${table}`,
   snapshot: (connector: string, table: string) => `${connector}/snapshot/${table}`,
 };
 

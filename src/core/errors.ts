@@ -211,6 +211,12 @@ export const ERRORS = {
     'The server is about to remove WAL that the replication slot still needs.',
     'Let capture run and catch up, or raise max_slot_wal_keep_size: ALTER SYSTEM SET …; SELECT pg_reload_conf();',
   ),
+  table_changed: spec(
+    'CDC-226',
+    'timed',
+    'A table was not published all the time, made anew or rewritten: changes may be missing.',
+    'Nothing to do: the table is loaded again.',
+  ),
 
   // 3xx: Kafka
   kafka_unreachable: spec(

@@ -1,18 +1,20 @@
 import type { KeyRecord } from './ports/topics';
+import { comparePositions, type Position } from './position';
 
 /**
- * Keys of one partition whose last record is older than `epoch` and not a delete: rows that were there when the old slot was
- * lost and that the load after it has not met. `apply` sees the records in their order.
+ * Keys of one partition whose last record is older than `horizon` and not a delete: rows that were there once and that the
+ * load has not met. `apply` sees the records in their order.
  */
 export class OpenKeys {
   /** Tenant by id. */
   private readonly open = new Map<string, string>();
 
-  constructor(private readonly epoch: bigint) {}
+  constructor(private readonly horizon: Position) {}
 
-  apply({ id, tenant, epoch }: KeyRecord): void {
+  apply({ id, tenant, position }: KeyRecord): void {
     if (id === null) this.open.clear();
-    else if (tenant === null || epoch >= this.epoch) this.open.delete(id);
+    else if (tenant === null || position === null || comparePositions(position, this.horizon) >= 0)
+      this.open.delete(id);
     else this.open.set(id, tenant);
   }
 

@@ -10,11 +10,14 @@ import { Progress } from '../core/progress';
 import type { Readiness } from '../core/readiness';
 import type { ReplicationMessage } from '../core/replication-message';
 import type { CaptureObservers, CaptureStats } from '../core/stats';
+import { CapturedTables } from './captured-tables';
 import { Confirmation } from './confirmation';
 import { DeadLetters } from './dead-letters';
 import { Flusher } from './flusher';
+import { presentTrouble } from './present-trouble';
 import { Pump } from './pump';
 import { RecordedState } from './recorded-state';
+import { Routes } from './routes';
 import { Snapshot } from './snapshot';
 import { Sweep } from './sweep';
 import { TopicWatch } from './topic-watch';
@@ -94,6 +97,8 @@ export async function runCapture(o: CaptureOptions, ports: CapturePorts, signal:
     if (signal.aborted) ended.resolve();
     await ended.promise;
     await session.drain();
+  } catch (error) {
+    throw await presentTrouble(toCdcError(error), async () => void (await session.look()));
   } finally {
     await session.close();
   }
@@ -109,6 +114,7 @@ class Session {
   private confirmation: Confirmation | null = null;
   private upkeep: Upkeep | null = null;
   private topicWatch: TopicWatch | null = null;
+  private tables: CapturedTables | null = null;
 
   constructor(
     private readonly o: CaptureOptions,
@@ -139,8 +145,10 @@ class Session {
     const encoders = await ports.loadEncoders();
     const queries = ports.openQueries();
     this.queries = queries;
-    const absent = await recorded.absentColumns(queries, encoders, ports.log);
-    const absentColumns = (table: string) => absent.get(table) ?? [];
+    const { connector, snapshotChunkRows: chunkRows } = o;
+    const { stats, log, readKeys } = ports;
+    const tables = new CapturedTables({ connector, epoch, state: writer.state, encoders, log }, this.source);
+    this.tables = tables;
 
     let pump: Pump;
     const flusher = new Flusher(writer, progress, o.maxBatchBytes, ports.stats, ports.observers, {
@@ -164,19 +172,17 @@ class Session {
         ports.stats.confirmedLsn = end;
       },
     });
-    const { connector, snapshotChunkRows: chunkRows } = o;
     const windows = new WatermarkWindows(queries, () => flusher.durable());
     this.windows = windows;
-    const { readKeys } = ports;
-    const sweep = new Sweep({ windows, epoch: BigInt(epoch), readKeys, chunkRows });
-    const { stats, log } = ports;
+    const sweep = new Sweep({ windows, readKeys, chunkRows });
     const snapshot = new Snapshot({
       connector,
       queries,
       windows,
       encoders,
-      absentColumns,
+      absentColumns: (table) => tables.absentColumns(table),
       sweep,
+      epoch: BigInt(epoch),
       chunkRows,
       stats,
       log,
@@ -184,9 +190,7 @@ class Session {
     });
     pump = new Pump({
       decode: ports.newDecoder(),
-      encoders,
-      absentColumns,
-      writer,
+      routes: new Routes({ encoders, tables, writer, stats }),
       flusher,
       progress,
       stats: ports.stats,
@@ -212,7 +216,7 @@ class Session {
       advance: () => this.confirmation?.advance(),
       renewFence: () => flusher.renewFence(),
       renewFenceEveryMs: writer.renewFenceEveryMs,
-      inspect: () => ports.inspect(),
+      inspect: () => this.look(),
       sight: () => ({
         paused: pump.waitingForRoom,
         unacknowledged: !flusher.drained,
@@ -239,18 +243,29 @@ class Session {
     this.topicWatch = topicWatch;
     const begin = () => {
       pump.drain();
-      for (const [key, value] of recorded.changes()) flusher.batch.appendState(key, value, BigInt(Date.now()));
+      for (const [key, value] of [...recorded.changes(), ...tables.changes()])
+        flusher.batch.appendState(key, value, BigInt(Date.now()));
       flusher.schedule();
       upkeep.start(this.source, this.lookedMs);
       topicWatch.start();
       snapshot
-        .run(pump, recorded.tablesToLoad(o.tables, o.snapshotMode))
+        .run(
+          pump,
+          recorded.tablesToLoad(o.tables, o.snapshotMode, (table) => tables.reload(table)),
+        )
         .then((loaded) => loaded && recorded.repair && this.repaired(saveProgress, recorded.repair))
         .catch((error: unknown) => this.fail(toCdcError(error)));
       const { systemId, timeline, confirmedLsn } = this.source;
       ports.log.info({ systemId, timeline, epoch, confirmed: formatLsn(confirmedLsn) }, 'capture: streaming');
     };
     return { pump, begin };
+  }
+
+  /** Looks at the source again; rejects with what is wrong with it, and with table_changed. */
+  async look(): Promise<SourceInspection> {
+    const inspection = await this.ports.inspect();
+    this.tables?.check(inspection);
+    return inspection;
   }
 
   /** Waits, bounded, until what was read is acknowledged, and confirms it. */

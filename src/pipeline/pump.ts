@@ -2,22 +2,20 @@ import type { Op } from '../core/change';
 import { CdcError, toCdcError } from '../core/errors';
 import type { HistoryWitness } from '../core/history-witness';
 import type { Lsn } from '../core/lsn';
-import type { EncoderFactory, RowEncoder, TransactionStamp } from '../core/ports/encoding';
-import type { TopicWriter } from '../core/ports/topics';
+import type { RowEncoder, TransactionStamp } from '../core/ports/encoding';
 import type { Progress } from '../core/progress';
 import { type ReplicationMessage, releaseMessage, type Truncate } from '../core/replication-message';
-import { type CaptureStats, tableStats } from '../core/stats';
+import type { CaptureStats } from '../core/stats';
 import { newTuple, type Tuple, takeUnchangedFrom } from '../core/tuple';
-import { ChangeRecords, routeTo, type TableRoute } from './change-records';
+import { ChangeRecords, type TableRoute } from './change-records';
 import { type DeadLetters, MAX_STUB_BYTES } from './dead-letters';
 import type { Flusher } from './flusher';
+import type { Refusal, Routes } from './routes';
 import { type Emission, type StreamWatcher, WATERMARK_PREFIX } from './stream-watcher';
 
 export interface PumpOptions {
   readonly decode: (payload: Buffer) => ReplicationMessage;
-  readonly encoders: EncoderFactory;
-  readonly absentColumns: (table: string) => readonly string[];
-  readonly writer: TopicWriter;
+  readonly routes: Routes;
   readonly flusher: Flusher;
   readonly progress: Progress;
   readonly stats: CaptureStats;
@@ -39,7 +37,6 @@ export interface PumpOptions {
  */
 export class Pump {
   private readonly records = new ChangeRecords();
-  private readonly routes = new Map<number, TableRoute | null>();
   private readonly stamp: TransactionStamp;
   private readonly chunkStamp: TransactionStamp;
   private readonly chunkRow = newTuple();
@@ -105,9 +102,9 @@ export class Pump {
     return this.blocked;
   }
 
-  /** The route of a relation that the stream has not shown: for the chunk reader. */
+  /** For the chunk reader. */
   route(encoder: RowEncoder): TableRoute {
-    return routeTo(encoder, this.o.writer, tableStats(this.o.stats, encoder.table));
+    return this.o.routes.to(encoder);
   }
 
   private block(unhandled: { payload: Buffer; lsn: Lsn } | null): void {
@@ -170,18 +167,14 @@ export class Pump {
         this.o.progress.transactionRead(message.endLsn);
         this.o.stats.receivedLsn = this.o.progress.received;
         return true;
-      case 'relation': {
-        const { relation } = message;
-        const table = `${relation.schema}.${relation.table}`;
-        const encoder = this.o.encoders.compile(relation, { absentColumns: this.o.absentColumns(table) });
-        this.routes.set(relation.oid, encoder && this.route(encoder));
+      case 'relation':
+        this.o.routes.learn(message.relation, this.stamp.commitLsn);
         return true;
-      }
       case 'truncate':
         return this.truncate(message);
       case 'message': {
         if (message.prefix !== WATERMARK_PREFIX || !message.transactional) return true;
-        const what = this.o.watcher.onWatermark(message.content.toString());
+        const what = this.o.watcher.onWatermark(message.content.toString(), this.stamp.commitLsn);
         if (!what) return true;
         this.chunkStamp.commitLsn = this.stamp.commitLsn;
         this.chunkStamp.commitTime = this.stamp.commitTime;
@@ -205,8 +198,11 @@ export class Pump {
    * at the new one and takes two numbers, whatever becomes of it, so that seq is the same after any restart.
    */
   private change(op: 'c' | 'u' | 'd', relationOid: number, before: Tuple | null, after: Tuple | null): boolean {
-    const route = this.routeOf(relationOid);
+    const route = this.o.routes.of(relationOid);
     if (!route) return true;
+    if ('error' in route) return this.refuse(route, op);
+    const { lacksIdentity, table } = route.encoder;
+    if (lacksIdentity && op !== 'c') return this.refuse({ table, error: lacksIdentity }, op);
     const { records } = this;
     if (before && after) takeUnchangedFrom(before, after);
     const moved = before !== null && after !== null && route.encoder.moved(before, after);
@@ -263,17 +259,30 @@ export class Pump {
     slab.pos = end;
   }
 
+  private refuse(refusal: Refusal, op: Op): true {
+    this.o.routes.refuse(refusal, op, this.stamp.commitLsn);
+    this.seq++;
+    return true;
+  }
+
   private truncate(message: Truncate): boolean {
-    const routes = message.relationOids.map((oid) => this.routeOf(oid)).filter((route) => route !== null);
     // Tiny records of a few bytes a partition: one message, so one seq, and room for all of them at once.
-    if (this.o.flusher.full(routes.length * 64 * 1024, Number.MAX_SAFE_INTEGER)) return false;
-    for (const route of routes) {
+    if (this.o.flusher.full(message.relationOids.length * 64 * 1024, Number.MAX_SAFE_INTEGER)) return false;
+    let ours = 0;
+    for (const oid of message.relationOids) {
+      const route = this.o.routes.of(oid);
+      if (!route) continue;
+      ours = 1;
+      if ('error' in route) {
+        this.o.routes.refuse(route, 't', this.stamp.commitLsn);
+        continue;
+      }
       this.records.begin();
       this.records.truncation(route, this.stamp, this.seq, this.now);
       this.records.append(route, 't', this.stamp, this.o.flusher);
       this.o.watcher.onTruncate(route.encoder.table);
     }
-    if (routes.length > 0) this.seq++;
+    this.seq += ours;
     return true;
   }
 
@@ -306,11 +315,5 @@ export class Pump {
     this.emission = null;
     what.onAppended(leftOut);
     return true;
-  }
-
-  private routeOf(relationOid: number): TableRoute | null {
-    const route = this.routes.get(relationOid);
-    if (route === undefined) throw new CdcError('protocol', `a change came before its relation ${relationOid}`);
-    return route;
   }
 }

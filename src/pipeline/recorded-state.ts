@@ -1,5 +1,4 @@
 import {
-  type ColumnsState,
   confirmedAtMost,
   judgeHistory,
   type RepairState,
@@ -12,9 +11,7 @@ import {
 import { CdcError } from '../core/errors';
 import { HistoryWitness } from '../core/history-witness';
 import type { Lsn } from '../core/lsn';
-import type { EncoderFactory } from '../core/ports/encoding';
-import type { Logger } from '../core/ports/log';
-import type { SlotHistory, SourceInspection, SourceQueries } from '../core/ports/source';
+import type { SlotHistory, SourceInspection } from '../core/ports/source';
 import type { TopicWriter } from '../core/ports/topics';
 
 /** What earlier lives of capture left in the state topic, held against what is found now. */
@@ -85,24 +82,6 @@ export class RecordedState {
     this.wanted.set(key, { partitions } satisfies TopicsState);
   }
 
-  /** Contract columns that a table never had: said once, then remembered, so that a later disappearance is noticed. */
-  async absentColumns(
-    queries: SourceQueries,
-    encoders: EncoderFactory,
-    log: Logger,
-  ): Promise<ReadonlyMap<string, readonly string[]>> {
-    const absent = new Map<string, readonly string[]>();
-    for (const table of encoders.tables) {
-      const key = stateKeys.columns(this.connector, table);
-      const known = readState<ColumnsState>(this.writer.state, key);
-      const columns = known?.absent ?? (await missingColumns(table, queries, encoders));
-      if (!known && columns.length > 0) log.info({ table, columns }, 'the table lacks columns of the contract: null');
-      absent.set(table, columns);
-      this.wanted.set(key, { absent: columns } satisfies ColumnsState);
-    }
-    return absent;
-  }
-
   /** Records to write: what is new or different. */
   changes(): [key: string, value: string][] {
     return [...this.wanted]
@@ -110,21 +89,17 @@ export class RecordedState {
       .filter(([key, value]) => this.writer.state.get(key) !== value);
   }
 
-  /** In mode `never` only what a repair asked for. */
-  tablesToLoad(tables: readonly string[], mode: 'initial' | 'never'): { table: string; from: SnapshotState | null }[] {
+  /** In mode `never` only what a repair asked for. `reload`: what this life found to be loaded again. */
+  tablesToLoad(
+    tables: readonly string[],
+    mode: 'initial' | 'never',
+    reload: (table: string) => SnapshotState | null,
+  ): { table: string; from: SnapshotState | null }[] {
     return tables
       .map((table) => ({
         table,
-        from: readState<SnapshotState>(this.writer.state, stateKeys.snapshot(this.connector, table)),
+        from: reload(table) ?? readState<SnapshotState>(this.writer.state, stateKeys.snapshot(this.connector, table)),
       }))
       .filter(({ from }) => from?.status !== 'done' && (mode === 'initial' || from?.kind === 'repair'));
   }
-}
-
-async function missingColumns(table: string, queries: SourceQueries, encoders: EncoderFactory): Promise<string[]> {
-  const [schema, name] = table.split('.') as [string, string];
-  const relation = await queries.describe(schema, name);
-  if (!relation) throw new CdcError('table_missing', `table ${table} does not exist`);
-  const present = new Set(relation.columns.map((column) => column.name));
-  return encoders.columns(table).filter((column) => !present.has(column));
 }

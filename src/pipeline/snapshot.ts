@@ -1,8 +1,10 @@
 import { type SnapshotState, stateKeys } from '../core/capture-state';
 import { CdcError } from '../core/errors';
+import { formatLsn, parseLsn, ZERO_LSN } from '../core/lsn';
 import type { EncoderFactory } from '../core/ports/encoding';
 import type { Logger } from '../core/ports/log';
 import type { SourceQueries } from '../core/ports/source';
+import type { Position } from '../core/position';
 import { type CaptureStats, newSnapshotStats, type SnapshotStats } from '../core/stats';
 import { ChunkRows } from '../core/watermark';
 import type { Pump } from './pump';
@@ -16,6 +18,7 @@ export interface SnapshotDeps {
   readonly encoders: EncoderFactory;
   readonly absentColumns: (table: string) => readonly string[];
   readonly sweep: Sweep;
+  readonly epoch: bigint;
   readonly chunkRows: number;
   readonly stats: CaptureStats;
   readonly log: Logger;
@@ -30,8 +33,8 @@ export interface TableToLoad {
 }
 
 /**
- * Loads whole tables beside the running stream, without a long transaction: the first time, and once more after a slot was
- * lost, when it also looks for what is gone. Progress is recorded after each chunk is acknowledged, so a restart repeats one
+ * Loads whole tables beside the running stream, without a long transaction: the first time, and again after a slot was
+ * lost or a table was not published, when it also looks for what is gone. Progress is recorded after each chunk is acknowledged, so a restart repeats one
  * chunk at most.
  */
 export class Snapshot {
@@ -83,9 +86,11 @@ export class Snapshot {
       const { rows, chunks, status } = state;
       Object.assign(progress, { rowsDone: rows, chunks, done: status === 'done' });
     };
-    const title = state.kind === 'repair' ? 'load after a lost slot' : 'first load';
+    const { why, from: lost, to } = state;
+    const title = state.kind === 'repair' ? 'load of what may be missing' : 'first load';
+    const reason = why === undefined ? {} : { why, from: lost, to };
     Object.assign(progress, { rowsDone: state.rows, chunks: state.chunks });
-    this.d.log.info({ table, resumed: state.chunks > 0, rows: state.rows }, `${title}: reading`);
+    this.d.log.info({ table, resumed: state.chunks > 0, rows: state.rows, ...reason }, `${title}: reading`);
     while (state.status === 'running') {
       const next = await this.chunk(source, state, progress);
       if (!next) return null;
@@ -93,14 +98,22 @@ export class Snapshot {
     }
     while (state.status === 'sweeping') {
       const { swept = 0, gone = 0 } = state;
-      const deletes = await this.d.sweep.partition(source, swept);
+      const deletes = await this.d.sweep.partition(source, swept, this.horizon(state));
       if (deletes === null) return null;
       const status = swept + 1 < source.route.partitions ? 'sweeping' : 'done';
       await save({ ...state, status, swept: swept + 1, gone: gone + deletes });
     }
     const { rows, chunks, gone } = state;
-    this.d.log.info({ table, rows, chunks, ...(gone !== undefined && { gone }) }, `${title}: done`);
+    this.d.log.info({ table, rows, chunks, ...(gone !== undefined && { gone }), ...reason }, `${title}: done`);
     return state;
+  }
+
+  /**
+   * Not the moment in which the gap was noticed: a transaction that began before it, and of which a part was not told, commits
+   * later. The first chunk waits for all of these.
+   */
+  private horizon({ horizon }: SnapshotState): Position {
+    return { epoch: this.d.epoch, commitLsn: horizon === undefined ? ZERO_LSN : parseLsn(horizon), seq: 0n };
   }
 
   /** Null after stop(). */
@@ -133,6 +146,7 @@ export class Snapshot {
       lastKey: lastKey ?? state.lastKey,
       rows: state.rows + read,
       chunks: state.chunks + 1,
+      ...(repair && { horizon: state.horizon ?? formatLsn(result.closed) }),
     };
   }
 }

@@ -1,3 +1,4 @@
+import type { Lsn } from '../core/lsn';
 import type { TransactionStamp } from '../core/ports/encoding';
 import type { ChangedKeys, ChunkRows } from '../core/watermark';
 import type { TableRoute } from './change-records';
@@ -24,5 +25,6 @@ export interface StreamWatcher {
   /** `key`: the record key's bytes as latin1. */
   onRow(table: string, key: string): void;
   onTruncate(table: string): void;
-  onWatermark(content: string): Emission | null;
+  /** `lsn`: of the commit record of its transaction. */
+  onWatermark(content: string, lsn: Lsn): Emission | null;
 }

@@ -1,5 +1,6 @@
 import { type OpenKey, OpenKeys } from '../core/open-keys';
 import type { KeyRecord } from '../core/ports/topics';
+import type { Position } from '../core/position';
 import { KIND_NULL, KIND_TEXT, newTuple, type Tuple } from '../core/tuple';
 import { ChunkRows } from '../core/watermark';
 import type { TableRoute } from './change-records';
@@ -20,8 +21,6 @@ export interface SourceOfRows {
 
 export interface SweepDeps {
   readonly windows: WatermarkWindows;
-  /** The new one. */
-  readonly epoch: bigint;
   /** What the partition's records say of their keys, from its start to its present end. */
   readonly readKeys: (topic: string, partition: number) => AsyncIterable<readonly KeyRecord[]>;
   readonly chunkRows: number;
@@ -30,16 +29,16 @@ export interface SweepDeps {
 const KEY = 'id';
 
 /**
- * The deletes that were missed while there was no slot: keys that the topic still has and the source has not.
+ * The deletes that were missed while nobody told them: keys that the topic still has and the source has not.
  *
- * After the load every row of the source has a record of the new epoch in its partition. A key whose last record is older is
- * gone, or has moved to another partition. Nothing is deleted on the topic's word alone, though, because the stream goes on
+ * After the load every row of the source has a record in its partition that is newer than the load's horizon, but for a few of
+ * the first chunk. A key whose last record is older is gone, or has moved to another partition. Nothing is deleted on the topic's word alone, though, because the stream goes on
  * meanwhile: the keys are looked up in the source between two watermarks, as a chunk is, and for each
  *
  *   changed by the stream between the watermarks   it is looked up again in another window
  *   not there                                      `d` and tombstone
  *   there, in another partition                    `d` and tombstone here, then `r` there: a move, with the numbers of one
- *   there, in this partition                       nothing: the stream has brought it since, under the new epoch
+ *   there, in this partition                       nothing: the stream has brought it
  *
  * So a row that the stream brought before the opening watermark is seen by the look-up, which sees all that was decoded by
  * then; one it brings between the watermarks is left out; one it brings afterwards has a higher position than the delete and
@@ -49,8 +48,8 @@ export class Sweep {
   constructor(private readonly d: SweepDeps) {}
 
   /** Sweeps one partition; resolves with the number of deletes when they are acknowledged, or with null after stop(). */
-  async partition(source: SourceOfRows, partition: number): Promise<number | null> {
-    const keys = new OpenKeys(this.d.epoch);
+  async partition(source: SourceOfRows, partition: number, horizon: Position): Promise<number | null> {
+    const keys = new OpenKeys(horizon);
     let deletes = 0;
     const settle = async () => {
       const settled = await this.settle(source, partition, keys.take(this.d.chunkRows));

@@ -110,10 +110,11 @@ export class Upkeep {
       this.confirmedAtLook = this.d.stats.confirmedLsn;
       this.note(source, startedMs);
     } catch (error) {
-      // Away for a moment is the stream's to notice. What needs hands ends this life, and so does a server that shuts down:
-      // it waits for us, and while we do not read only a refused look tells.
+      // Away for a moment is the stream's to notice. What needs hands ends this life, and so does a table that the next life
+      // has to load again, and a server that shuts down: it waits for us, and while we do not read only a refused look tells.
       const trouble = toCdcError(error);
-      if (trouble.retry === 'manual' || SHUTTING_DOWN.has(trouble.sqlState ?? '')) this.d.fail(trouble);
+      if (trouble.retry === 'manual' || trouble.kind === 'table_changed' || SHUTTING_DOWN.has(trouble.sqlState ?? ''))
+        this.d.fail(trouble);
     }
     this.inspecting = false;
   }

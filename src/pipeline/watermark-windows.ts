@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { deferred } from '../core/deferred';
+import { type Lsn, ZERO_LSN } from '../core/lsn';
 import type { ChunkRequest, ChunkResult, MvccSnapshot, SourceQueries } from '../core/ports/source';
 import type { Tuple } from '../core/tuple';
 import { ChangedKeys, DecodedXids, seesAll, widenXid } from '../core/watermark';
@@ -15,6 +16,8 @@ export interface WindowResult {
   readonly chunk: ChunkResult;
   /** Indexes of rows that were not emitted, because the stream changed them between the watermarks. */
   readonly leftOut: readonly number[];
+  /** The closing watermark. */
+  readonly closed: Lsn;
 }
 
 interface Window {
@@ -25,7 +28,7 @@ interface Window {
   /** Transactions decoded before the opening watermark and perhaps not visible yet. */
   mustSee: readonly number[];
   opened: (() => void) | null;
-  closed: (() => Emission) | null;
+  closed: ((lsn: Lsn) => Emission) | null;
 }
 
 /**
@@ -69,7 +72,7 @@ export class WatermarkWindows implements StreamWatcher {
     if (table === this.window?.table) this.window.changed.addAll();
   }
 
-  onWatermark(content: string): Emission | null {
+  onWatermark(content: string, lsn: Lsn): Emission | null {
     const { window } = this;
     if (!window) return null;
     if (content === window.opening && window.opened) {
@@ -80,7 +83,7 @@ export class WatermarkWindows implements StreamWatcher {
       opened();
     } else if (content === window.closing && window.closed) {
       this.window = null;
-      return window.closed();
+      return window.closed(lsn);
     }
     return null;
   }
@@ -114,6 +117,7 @@ export class WatermarkWindows implements StreamWatcher {
     const changed = new ChangedKeys();
     const id = randomUUID();
     let composed: Composed | null = null;
+    let closed: Lsn = ZERO_LSN;
     const window: Window = {
       opening: `open ${id}`,
       closing: `close ${id}`,
@@ -121,7 +125,10 @@ export class WatermarkWindows implements StreamWatcher {
       changed,
       mustSee: [],
       opened: opened.resolve,
-      closed: () => ({ ...composed!, changed, onAppended: appended.resolve }),
+      closed: (lsn) => {
+        closed = lsn;
+        return { ...composed!, changed, onAppended: appended.resolve };
+      },
     };
     this.window = window;
     await this.queries.emitMessage(WATERMARK_PREFIX, window.opening);
@@ -132,7 +139,7 @@ export class WatermarkWindows implements StreamWatcher {
     await this.queries.emitMessage(WATERMARK_PREFIX, window.closing);
     const leftOut = await appended.promise;
     await this.durable();
-    return { chunk, leftOut };
+    return { chunk, leftOut, closed };
   }
 
   /**

@@ -2,6 +2,7 @@ import { CdcError } from '../core/errors';
 import type { SourceInspection } from '../core/ports/source';
 import type { Sql } from '../core/ports/sql';
 import { quoteIdentifier, quoteQualified } from './identifiers';
+import { inspectTables } from './inspect-tables';
 import { carriesIdentity, IDENTITY_NAMES, identityColumns, neededIdentity } from './replica-identity';
 import { judgeSlot, readIdentity } from './slot';
 import {
@@ -169,7 +170,12 @@ export async function inspectSource(sql: Sql, expected: ExpectedSource): Promise
   const [first] = judgeSource(catalog, expected);
   if (first) throw first;
   const slot = catalog.slot!;
-  return { ...(await readIdentity(sql)), confirmedLsn: slot.confirmedLsn!, slot };
+  return {
+    ...(await inspectTables(sql, expected)),
+    ...(await readIdentity(sql)),
+    confirmedLsn: slot.confirmedLsn!,
+    slot,
+  };
 }
 
 export function replicationRightMissing(role: string): CdcError {

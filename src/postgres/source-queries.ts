@@ -1,8 +1,8 @@
 import type { SourceQueries } from '../core/ports/source';
-import type { Relation } from '../core/tuple';
 import { readChunk } from './chunk-reader';
 import type { ConnectionOptions } from './connection';
 import { databaseOver } from './database';
+import { describeTable } from './inspect-tables';
 import { Sessions } from './sessions';
 
 const SESSION = {
@@ -17,10 +17,7 @@ export function openSourceQueries(url: string, options: ConnectionOptions): Sour
   const sessions = new Sessions(url, 'source', { ...options, session: { ...options.session, ...SESSION }, max: 3 });
   const db = databaseOver(sessions, 'source');
   return {
-    describe: async (schema, table) => {
-      const [found] = await db.query<Relation>(DESCRIBE, [schema, table]);
-      return found ?? null;
-    },
+    describe: (schema, table) => describeTable(db, schema, table),
     emitMessage: async (prefix, content) => {
       await db.query('SELECT pg_logical_emit_message(true, $1, $2)', [prefix, content], 'emit_message');
     },
@@ -32,26 +29,6 @@ export function openSourceQueries(url: string, options: ConnectionOptions): Sour
     close: () => db.close(),
   };
 }
-
-/**
- * As pgoutput describes a relation: identity columns marked, without dropped columns and those generated ones that no
- * publication sends (virtual ones, and all of them before PostgreSQL 18).
- */
-const DESCRIBE = `
-  SELECT c.oid, n.nspname AS schema, c.relname AS table, c.relreplident AS "replicaIdentity",
-    (SELECT json_agg(json_build_object(
-       'name', a.attname,
-       'typeOid', a.atttypid::int8,
-       'typeModifier', a.atttypmod,
-       'identity', c.relreplident = 'f' OR coalesce(a.attnum = ANY (i.indkey), false)) ORDER BY a.attnum)
-     FROM pg_attribute a
-     WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped 
-       AND (a.attgenerated = '' OR a.attgenerated = 's' AND current_setting('server_version_num')::int >= 180000)) AS columns
-  FROM pg_class c
-  JOIN pg_namespace n ON n.oid = c.relnamespace
-  LEFT JOIN pg_index i ON i.indrelid = c.oid AND i.indisvalid
-    AND CASE c.relreplident WHEN 'd' THEN i.indisprimary WHEN 'i' THEN i.indisreplident END
-  WHERE n.nspname = $1 AND c.relname = $2 AND c.relkind IN ('r', 'p')`;
 
 /** -1 = never counted. A partitioned table's own count comes from ANALYZE only, so its partitions' are added up. */
 const ESTIMATE = `

@@ -76,7 +76,7 @@ class SlotStream implements ReplicationStream {
     this.plugin = new RawPgoutput(o, (client) => this.connected(client));
     const config = clientConfig(o.url, {
       applicationName: o.applicationName,
-      session: { statement_timeout: '0', client_min_messages: 'warning' },
+      session: { statement_timeout: '0' },
     });
     this.service = new LogicalReplicationService(
       { ...config, stream: gatheringSocket },
@@ -149,10 +149,6 @@ class SlotStream implements ReplicationStream {
     // number, against 0.2 us here, decoding included.
     wire.removeAllListeners('copyData');
     wire.on('copyData', ({ chunk }: { chunk: Buffer }) => this.received(chunk));
-    client.on('notice', (notice) => {
-      // PostgreSQL 18 skips a publication that did not exist yet at that point of the WAL, and all its changes with it.
-      if (notice.routine === 'LoadPublications') this.end(publicationMissing(this.o.publications));
-    });
   }
 
   private copying(): void {
@@ -269,10 +265,6 @@ function whileStreaming(cause: unknown): CdcError {
   if (error.kind !== 'source_unreachable') return error;
   const sqlState = error.sqlState === undefined ? {} : { sqlState: error.sqlState };
   return new CdcError('stream_broken', error.message, { cause, ...sqlState });
-}
-
-function publicationMissing(names: readonly string[]): CdcError {
-  return new CdcError('publication_missing', `publication ${names.join(', ')} did not exist when a change was made`);
 }
 
 function within(ms: number, promise: Promise<unknown>): Promise<void> {

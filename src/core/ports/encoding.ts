@@ -1,4 +1,5 @@
 import type { Op } from '../change';
+import type { CdcError } from '../errors';
 import type { Lsn } from '../lsn';
 import type { Slab } from '../slab';
 import type { Relation, Tuple } from '../tuple';
@@ -25,6 +26,8 @@ export interface RowEncoder {
   readonly topic: string;
   readonly table: string;
   readonly relation: Relation;
+  /** Why updates and deletes do not say which row they change, or whose it was; null = they do. */
+  readonly lacksIdentity: CdcError | null;
   /** Record key {id}. */
   writeKey(slab: Slab, row: Tuple): void;
   /** Envelope. `now` is the processing time in microseconds. The columns of `before`/`after` are the relation's. */
@@ -58,7 +61,7 @@ export interface EncoderFactory {
   columns(table: string): readonly string[];
   /** The column that says whose a row is; the key itself where the row is the tenant. */
   tenantColumn(table: string): string;
-  /** Null when the relation is not of the contract. Throws contract_column_missing, contract_type, replica_identity. */
+  /** Null when the relation is not of the contract. Throws contract_column_missing, contract_type. */
   compile(relation: Relation, options: CompileOptions): RowEncoder | null;
 }
 

@@ -1,5 +1,6 @@
 import type { CdcError } from '../errors';
 import type { Lsn } from '../lsn';
+import type { InspectedTable } from '../table-mark';
 import type { Relation, Tuple } from '../tuple';
 
 /** One replication connection. Not restartable: a new one is made for every attempt. */
@@ -74,6 +75,10 @@ export interface SlotHistory {
 
 /** What capture must know of the source before it reads, and hears again every few seconds. */
 export interface SourceInspection extends SlotHistory {
+  /** Those of the contract. */
+  readonly tables: readonly InspectedTable[];
+  /** What changed them before they were looked at lies before this. */
+  readonly tablesLsn: Lsn;
   /** End of the server's WAL. */
   readonly walLsn: Lsn;
   readonly slot: SlotFacts;

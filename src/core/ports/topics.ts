@@ -93,8 +93,8 @@ export interface KeyRecord {
   readonly id: string | null;
   /** Of the row after it; null = there is no row after it. */
   readonly tenant: string | null;
-  /** 0 where a tombstone tells none. */
-  readonly epoch: bigint;
+  /** Null: of a tombstone, which is a delete. */
+  readonly position: Position | null;
 }
 
 /** A member of a consumer group. The group's offsets are the only resume point (Invariant 2). */

@@ -402,19 +402,17 @@ describe('why it does not begin', () => {
   });
 });
 
-describe('a publication that is not there', () => {
-  test('ends the stream before anything of the transaction is handed over or passed by', async () => {
+describe('a publication that was not there when a change was made', () => {
+  test('its changes are passed by without a word: only the catalog can tell (PostgreSQL 18; older ones refuse the stream)', async () => {
     await source.sql('DROP PUBLICATION captured');
     await source.sql('INSERT INTO t VALUES (1)');
     await source.sql('CREATE PUBLICATION captured FOR ALL TABLES');
-    const before = await source.confirmedFlush();
+    await source.sql('INSERT INTO t VALUES (2)');
     const { stream, recorder } = await startRecording(source);
-    await eventually(() => recorder.ends.length > 0);
-    expect(recorder.ends).toMatchObject([{ kind: 'publication_missing' }]);
-    expect(recorder.received).toEqual([]);
-    expect(recorder.keepalives.every((walEnd) => walEnd <= before)).toBe(true);
+    await eventually(() => recorder.inserted.length > 0);
+    expect(recorder.inserted).toEqual(['2']);
+    expect(recorder.ends).toEqual([]);
     await stream.stop();
-    expect(await source.confirmedFlush()).toBe(before);
   });
 });
 

@@ -7,8 +7,9 @@ import { conservationDifference, newCaptureStats, silentCaptureObservers, sumCou
 import { DeadLetters } from '../../../src/pipeline/dead-letters';
 import { Flusher } from '../../../src/pipeline/flusher';
 import { Pump } from '../../../src/pipeline/pump';
+import { Routes } from '../../../src/pipeline/routes';
 import { FakeBroker, type Fault } from '../../support/doubles/broker';
-import { expectedRecords, type FakeTransaction, fakeEncoder, messagesOf } from '../../support/doubles/wal';
+import { expectedRecords, type FakeTransaction, fakeEncoder, messagesOf, plainTables } from '../../support/doubles/wal';
 
 const PARTITIONS = 3;
 
@@ -38,15 +39,18 @@ async function live(broker: FakeBroker, transactions: FakeTransaction[], confirm
   const tails = [...Array(PARTITIONS).keys()].flatMap((p) => writer.tail('ventia.orders', p) ?? []);
   const witness = new HistoryWitness(tails, 1n, confirmed);
   const pump = new Pump({
+    routes: new Routes({
+      encoders: {
+        tables: ['ventia.orders'],
+        columns: () => ['id', 'tenant_id'],
+        tenantColumn: () => 'tenant_id',
+        compile: () => fakeEncoder,
+      },
+      tables: plainTables,
+      writer,
+      stats,
+    }),
     decode: (payload) => messages[payload.readUInt32BE(0)]!.message,
-    encoders: {
-      tables: ['ventia.orders'],
-      columns: () => ['id', 'tenant_id'],
-      tenantColumn: () => 'tenant_id',
-      compile: () => fakeEncoder,
-    },
-    absentColumns: () => [],
-    writer,
     flusher,
     progress,
     stats,

@@ -11,12 +11,13 @@ import { newCaptureStats, silentCaptureObservers } from '../../../src/core/stats
 import { DeadLetters } from '../../../src/pipeline/dead-letters';
 import { Flusher } from '../../../src/pipeline/flusher';
 import { Pump } from '../../../src/pipeline/pump';
+import { Routes } from '../../../src/pipeline/routes';
 import { Snapshot } from '../../../src/pipeline/snapshot';
 import { Sweep } from '../../../src/pipeline/sweep';
 import { WatermarkWindows } from '../../../src/pipeline/watermark-windows';
 import { FakeBroker, type Fault, type StoredRecord } from '../../support/doubles/broker';
 import { dice, PretendedSource, turn } from '../../support/doubles/source';
-import { fakeEncoder } from '../../support/doubles/wal';
+import { fakeEncoder, plainTables } from '../../support/doubles/wal';
 
 const PARTITIONS = 2;
 const TABLE = 'ventia.orders';
@@ -61,7 +62,8 @@ async function live({ source, broker, epoch, confirmed, roll, commits, maxBytes 
     connector: 'test',
     queries,
     windows,
-    sweep: new Sweep({ windows, epoch, readKeys, chunkRows: 3 }),
+    epoch,
+    sweep: new Sweep({ windows, readKeys, chunkRows: 3 }),
     encoders,
     absentColumns: () => [],
     chunkRows: 4,
@@ -75,10 +77,8 @@ async function live({ source, broker, epoch, confirmed, roll, commits, maxBytes 
   const tails = [...Array(PARTITIONS).keys()].flatMap((p) => writer.tail('ventia.orders', p) ?? []);
   const witness = new HistoryWitness(tails, epoch, confirmed);
   const pump: Pump = new Pump({
+    routes: new Routes({ encoders, tables: plainTables, writer, stats }),
     decode: (payload) => source.wal[payload.readUInt32BE(0)]!,
-    encoders,
-    absentColumns: () => [],
-    writer,
     flusher,
     progress,
     stats,
@@ -140,10 +140,10 @@ async function* keysOf(broker: FakeBroker, partition: number): AsyncGenerator<Ke
   const records = broker.log.filter((record) => record.partition === partition);
   for (let at = 0; at < records.length; at += 5) {
     await turn();
-    yield records.slice(at, at + 5).map(({ key, value }) => {
-      if (value === null) return { id: key, tenant: null, epoch: 0n };
-      const { op, tenant, epoch } = JSON.parse(value) as Value;
-      return { id: key, tenant: op === 'd' ? null : tenant, epoch: BigInt(epoch) };
+    yield records.slice(at, at + 5).map(({ key, value, position }) => {
+      if (value === null) return { id: key, tenant: null, position: null };
+      const { op, tenant } = JSON.parse(value) as Value;
+      return { id: key, tenant: op === 'd' ? null : tenant, position };
     });
   }
 }
@@ -159,8 +159,16 @@ function materialize(records: readonly StoredRecord[], place: (record: StoredRec
   return [...rows.values()].sort();
 }
 
-/** An undisturbed first load, changes that no slot saw, then the repair with its deaths. */
-async function loseAndRepair(gap: number, faults: readonly Fault[], life: Omit<Life, 'epoch' | 'confirmed'>) {
+/**
+ * An undisturbed first load, changes that the stream does not show, then the repair with its deaths: under a new epoch when
+ * the slot was lost, under the same one when the table was not published.
+ */
+async function loseAndRepair(
+  gap: number,
+  epoch: bigint,
+  faults: readonly Fault[],
+  life: Omit<Life, 'epoch' | 'confirmed'>,
+) {
   const { source, broker, roll } = life;
   const first = await live({ ...life, commits: { left: 20 }, epoch: 1n, confirmed: 0n });
   expect(first.error).toBeNull();
@@ -168,7 +176,7 @@ async function loseAndRepair(gap: number, faults: readonly Fault[], life: Omit<L
     source.commit(roll);
     source.reveal(roll);
   }
-  while (source.reveal(roll)); // a slot is made when all older transactions have ended
+  if (epoch > 1n) while (source.reveal(roll)); // a slot is made when all older transactions have ended
   const last = source.wal.findLast((message) => message.type === 'commit');
   let confirmed = last?.type === 'commit' ? last.endLsn : 0n;
   const repair: SnapshotState = { status: 'running', lastKey: null, rows: 0, chunks: 0, kind: 'repair' };
@@ -176,7 +184,7 @@ async function loseAndRepair(gap: number, faults: readonly Fault[], life: Omit<L
   broker.faults.push(...faults);
   for (let lives = 0; ; lives++) {
     expect(lives).toBeLessThan(20);
-    const result = await live({ ...life, epoch: 2n, confirmed });
+    const result = await live({ ...life, epoch, confirmed });
     confirmed = result.confirmed;
     if (!result.error) return;
   }
@@ -188,6 +196,7 @@ describe('repair beside the stream', () => {
       seed: fc.integer(),
       rows: fc.integer({ min: 0, max: 25 }),
       gap: fc.integer({ min: 0, max: 40 }),
+      epoch: fc.constantFrom(1n, 2n),
       commits: fc.integer({ min: 0, max: 60 }),
       maxBytes: fc.constantFrom(400, 100_000),
       faults: fc.array(fc.constantFrom<Fault>('none', 'none', 'none', 'reject', 'partial', 'lost-answer'), {
@@ -195,12 +204,12 @@ describe('repair beside the stream', () => {
       }),
     });
     await fc.assert(
-      fc.asyncProperty(shape, async ({ seed, rows, gap, commits, maxBytes, faults }) => {
+      fc.asyncProperty(shape, async ({ seed, rows, gap, epoch, commits, maxBytes, faults }) => {
         const source = new PretendedSource(rows, true);
         const broker = new FakeBroker([{ name: TABLE, partitions: PARTITIONS }], 1000);
         const roll = dice(seed);
         const life = { source, broker, roll, maxBytes, commits: { left: commits } };
-        await loseAndRepair(gap, faults, life);
+        await loseAndRepair(gap, epoch, faults, life);
 
         const inTable = [...source.content].map(([id, { tenant, version }]) => `${id} ${tenant} ${version}`).sort();
         const byPosition = broker.log.toSorted((a, b) =>

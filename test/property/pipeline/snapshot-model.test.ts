@@ -7,12 +7,13 @@ import { newCaptureStats, silentCaptureObservers } from '../../../src/core/stats
 import { DeadLetters } from '../../../src/pipeline/dead-letters';
 import { Flusher } from '../../../src/pipeline/flusher';
 import { Pump } from '../../../src/pipeline/pump';
+import { Routes } from '../../../src/pipeline/routes';
 import { Snapshot } from '../../../src/pipeline/snapshot';
 import { Sweep } from '../../../src/pipeline/sweep';
 import { WatermarkWindows } from '../../../src/pipeline/watermark-windows';
 import { FakeBroker } from '../../support/doubles/broker';
 import { dice, PretendedSource, turn } from '../../support/doubles/source';
-import { fakeEncoder } from '../../support/doubles/wal';
+import { fakeEncoder, plainTables } from '../../support/doubles/wal';
 
 const PARTITIONS = 2;
 async function load(source: PretendedSource, seed: number, commits: number, maxBytes: number) {
@@ -41,7 +42,8 @@ async function load(source: PretendedSource, seed: number, commits: number, maxB
     connector: 'test',
     queries,
     windows,
-    sweep: new Sweep({ windows, epoch: 1n, readKeys: async function* () {}, chunkRows: 4 }),
+    epoch: 1n,
+    sweep: new Sweep({ windows, readKeys: async function* () {}, chunkRows: 4 }),
     encoders,
     absentColumns: () => [],
     chunkRows: 4,
@@ -52,10 +54,8 @@ async function load(source: PretendedSource, seed: number, commits: number, maxB
   const tails = [...Array(PARTITIONS).keys()].flatMap((p) => writer.tail('ventia.orders', p) ?? []);
   const witness = new HistoryWitness(tails, 1n, 0n);
   const pump: Pump = new Pump({
+    routes: new Routes({ encoders, tables: plainTables, writer, stats }),
     decode: (payload) => source.wal[payload.readUInt32BE(0)]!,
-    encoders,
-    absentColumns: () => [],
-    writer,
     flusher,
     progress,
     stats,

@@ -70,6 +70,7 @@ export const fakeEncoder: RowEncoder = {
   topic: 'ventia.orders',
   table: 'ventia.orders',
   relation: RELATION,
+  lacksIdentity: null,
   writeKey: (slab, tuple) => put(slab, textOf(tuple, 0)),
   writeTruncateKey: (slab) => put(slab, '0'),
   writeValue: (slab, op, before, after, stamp, seq) => {
@@ -83,6 +84,9 @@ export const fakeEncoder: RowEncoder = {
   hasUnchanged: () => false,
   idText: (tuple) => textOf(tuple, 0),
 };
+
+/** Tables that nobody alters. */
+export const plainTables = { named: (relation: Relation) => relation, absentColumns: () => [], excused: () => false };
 
 /** What the topics must hold in the end: every record once, by position, in the order of each partition. */
 export function expectedRecords(transactions: readonly FakeTransaction[], partitions: number): string[] {

@@ -1,16 +1,29 @@
 import { OpenKeys } from '../../../src/core/open-keys';
+import type { KeyRecord } from '../../../src/core/ports/topics';
 
-const record = (id: string | null, tenant: string | null, epoch: bigint) => ({ id, tenant, epoch });
+const at = (epoch: bigint, commitLsn = 50n, seq = 0n) => ({ epoch, commitLsn, seq });
 
-function openAfter(...records: ReturnType<typeof record>[]): string[] {
-  const keys = new OpenKeys(3n);
+const record = (id: string | null, tenant: string | null, epoch: bigint, commitLsn?: bigint) => ({
+  id,
+  tenant,
+  position: at(epoch, commitLsn),
+});
+
+function openAfter(...records: readonly KeyRecord[]): string[] {
+  const keys = new OpenKeys(at(3n));
   for (const each of records) keys.apply(each);
   return keys.take(10).map(({ id, tenant }) => `${id} of ${tenant}`);
 }
 
 describe('keys that the topic has and the load has not met', () => {
-  it.each([
+  it.each<[string, KeyRecord[], string[]]>([
     ['a row of an older epoch', [record('a', 'x', 1n)], ['a of x']],
+    [
+      'a row from before the load, of the same epoch',
+      [record('a', 'x', 3n, 49n), record('b', 'x', 3n, 50n)],
+      ['a of x'],
+    ],
+    ['not one whose tombstone is left', [record('a', 'x', 2n), { id: 'a', tenant: null, position: null }], []],
     ['its newest tenant', [record('a', 'x', 1n), record('a', 'y', 2n)], ['a of y']],
     ['not one that was loaded', [record('a', 'x', 2n), record('a', 'x', 3n)], []],
     ['not one that was deleted', [record('a', 'x', 2n), record('a', null, 2n)], []],
@@ -21,7 +34,7 @@ describe('keys that the topic has and the load has not met', () => {
   });
 
   it('are taken out a few at a time', () => {
-    const keys = new OpenKeys(2n);
+    const keys = new OpenKeys(at(2n));
     for (const id of ['a', 'b', 'c']) keys.apply(record(id, 'x', 1n));
     expect(keys.take(2).map(({ id }) => id)).toEqual(['a', 'b']);
     expect(keys.size).toBe(1);

@@ -28,7 +28,15 @@ function sightOf(given: Given, number: number): CaptureSight {
     safeWalBytes: null,
     sender: given.sender ?? null,
   };
-  const source = { systemId: '1', timeline: 1, confirmedLsn: given.taken ?? 100n, walLsn: 1000n, slot };
+  const source = {
+    systemId: '1',
+    timeline: 1,
+    tables: [],
+    tablesLsn: 0n,
+    confirmedLsn: given.taken ?? 100n,
+    walLsn: 1000n,
+    slot,
+  };
   return {
     paused: false,
     unacknowledged: false,

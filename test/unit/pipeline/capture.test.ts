@@ -41,7 +41,15 @@ function fullSocket(early: number): ReplicationStream & { readonly confirmed: bi
 }
 
 const slot = { name: 's', walStatus: 'reserved', retainedBytes: 0n, safeWalBytes: null, sender: null };
-const inspection = { systemId: '1', timeline: 1, confirmedLsn: 100n, walLsn: 100n, slot };
+const inspection = {
+  tables: [],
+  tablesLsn: 100n,
+  systemId: '1',
+  timeline: 1,
+  confirmedLsn: 100n,
+  walLsn: 100n,
+  slot,
+};
 
 const queries: SourceQueries = {
   describe: () => Promise.resolve(RELATION),

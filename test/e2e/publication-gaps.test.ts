@@ -1,0 +1,97 @@
+import { AlteredShop } from '../support/altered-shop';
+import { withClient } from '../support/databases';
+import { eventually } from '../support/wait';
+
+jest.setTimeout(180_000);
+
+let shop: AlteredShop;
+beforeAll(async () => {
+  shop = await AlteredShop.open();
+});
+afterAll(() => shop?.pipeline.drop());
+
+const publication = (change: string) => `ALTER PUBLICATION ${shop.pipeline.name} ${change}`;
+const NOT_PUBLISHED = 'ventia.orders: the table, or a partition of it, was not published all the time';
+
+describe('what is written while a table is not published arrives all the same', () => {
+  it.each([
+    ['a table out of the publication', 'CDC-206', () => publication('DROP TABLE ventia.orders')],
+    ['no publication', 'CDC-205', () => `DROP PUBLICATION ${shop.pipeline.name}`],
+  ])('%s: named within 10 s, mended by the command it names', async (_, code, open) => {
+    await shop.sql(open());
+    await shop.write();
+    await shop.service.notReady(code, 10_000);
+    expect((await shop.service.readiness()).fix).toBe('ventia-cdc setup');
+    await shop.write();
+    await shop.pipeline.setup();
+    await shop.write();
+    await shop.converges();
+  });
+
+  it('a row filter, set and taken back while capture is down', async () => {
+    await shop.down();
+    await shop.write();
+    await shop.sql(publication(`SET TABLE ventia.tenants, ventia.orders WHERE (customer_name LIKE 'nadie')`));
+    await shop.write();
+    await shop.sql(publication('SET TABLE ventia.tenants, ventia.orders'));
+    await shop.write();
+    await shop.up();
+    await shop.converges();
+    expect(shop.reasons).toContain(NOT_PUBLISHED);
+  });
+
+  it('inserts only, set and taken back between two looks, and a kill before the next', async () => {
+    await shop.sql(publication(`SET (publish = 'insert')`));
+    await shop.write();
+    await shop.sql(publication(`SET (publish = 'insert, update, delete, truncate')`));
+    await shop.service.stop('SIGKILL');
+    await shop.up();
+    await shop.converges();
+    expect(shop.reasons).toContain(NOT_PUBLISHED);
+  });
+
+  it('a transaction that spans the gap, and commits when the table is being loaded again', async () => {
+    const said = shop.reasons.length;
+    await withClient(shop.pipeline.databases.sourceUrl, async (client) => {
+      await client.query('BEGIN');
+      await shop.writeBy(client, 8);
+      await shop.sql(publication('DROP TABLE ventia.orders'));
+      await client.query('DELETE FROM ventia.orders');
+      await shop.sql(publication('ADD TABLE ventia.orders'));
+      await eventually(() => shop.reasons.length > said, { timeoutMs: 20_000 });
+      await client.query('COMMIT');
+    });
+    shop.forget();
+    await shop.write(8);
+    await shop.converges();
+  });
+});
+
+it('a table dropped and made anew under its name: rows of the old one are deleted, those of the new one read', async () => {
+  await shop.sql(`
+    CREATE TABLE ventia.another (LIKE ventia.orders INCLUDING ALL);
+    INSERT INTO ventia.another SELECT * FROM ventia.orders ORDER BY id LIMIT 5;
+    ALTER TABLE ventia.orders RENAME TO gone;
+    ALTER TABLE ventia.another RENAME TO orders`);
+  shop.forget();
+  await shop.pipeline.setup();
+  await shop.write(8);
+  await shop.converges();
+  expect(shop.reasons).toContain('ventia.orders: the table was dropped and made anew');
+});
+
+it('a table that had another name for a while is the same: nothing is missing, nothing is loaded again', async () => {
+  const away = 'ALTER TABLE ventia.orders RENAME TO ordenes';
+  const back = 'ALTER TABLE ventia.ordenes RENAME TO orders';
+  const order = `INSERT INTO ventia.ordenes (tenant_id, customer_name, customer_email) VALUES ('${shop.tenants[0]}', 'con', 'otro@nombre.pe')`;
+  await shop.down();
+  await shop.sql(`${away}; ${order}; ${back}`);
+  await shop.sql(away);
+  await shop.sql(order);
+  await shop.sql(back);
+  await shop.up();
+  await shop.sql(`${away}; ${order}; ${back}`);
+  await shop.write();
+  await shop.converges();
+  expect(shop.reasons).toEqual([]);
+});
