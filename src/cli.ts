@@ -1,16 +1,22 @@
 #!/usr/bin/env node
+import * as modules from 'node:module';
 import { CommanderError, InvalidArgumentError, Option, Command as Program } from 'commander';
 import { type Command, type CommandContext, type CommandOption, EXIT, type ExitCode } from './commands/command';
-import { dev } from './commands/dev';
-import { repair } from './commands/repair';
 import { describeFailure, exitCodeOf } from './commands/report';
-import { run } from './commands/run';
-import { setup } from './commands/setup';
-import { slot } from './commands/slot';
 import { CdcError } from './core/errors';
 import { VERSION } from './core/version';
 
-const COMMANDS: readonly Command[] = [run, setup, slot, repair, dev];
+/** Loaded when asked for: a service that starts again after a crash does not wait for the modules of other commands. */
+const COMMANDS: Readonly<Record<string, () => Command>> = {
+  run: () => (require('./commands/run') as typeof import('./commands/run')).run,
+  setup: () => (require('./commands/setup') as typeof import('./commands/setup')).setup,
+  slot: () => (require('./commands/slot') as typeof import('./commands/slot')).slot,
+  repair: () => (require('./commands/repair') as typeof import('./commands/repair')).repair,
+  dev: () => (require('./commands/dev') as typeof import('./commands/dev')).dev,
+};
+
+/** After this all modules are loaded, and whatever ends the process then, the next start finds them compiled. */
+const FLUSH_MS = 3_000;
 
 /** Parses and runs one command line (without node and script); never throws. Failures go to standard error. */
 async function main(args: readonly string[], signal: AbortSignal): Promise<ExitCode> {
@@ -26,7 +32,9 @@ async function main(args: readonly string[], signal: AbortSignal): Promise<ExitC
     process.exit(EXIT.failed);
   });
   let exitCode: ExitCode = EXIT.done;
-  const program = describeProgram(async (command, positional, options) => {
+  const wanted = args[0] !== undefined && Object.hasOwn(COMMANDS, args[0]) ? [args[0]] : Object.keys(COMMANDS);
+  const commands = wanted.map((name) => COMMANDS[name]!());
+  const program = describeProgram(commands, async (command, positional, options) => {
     exitCode = await command.action(context, positional, options);
   });
   try {
@@ -43,14 +51,14 @@ async function main(args: readonly string[], signal: AbortSignal): Promise<ExitC
 
 type Action = (command: Command, positional: string[], options: object) => Promise<void>;
 
-function describeProgram(action: Action): Program {
+function describeProgram(commands: readonly Command[], action: Action): Program {
   const program = new Program('ventia-cdc')
     .description('Change data capture from PostgreSQL through Kafka into Messaging.')
     .version(VERSION)
     .exitOverride()
     .configureOutput({ outputError: () => {} })
     .addHelpText('after', '\nExit codes: 0 done, 1 failed, 2 usage, 3 findings.');
-  for (const command of COMMANDS) {
+  for (const command of commands) {
     const described = program
       .command(command.usage)
       .summary(command.summary)
@@ -80,7 +88,7 @@ function integer(text: string, min: number, max: number): number {
 /** Commander's complaint as one sentence, with the help that explains it. */
 function usageError(error: CommanderError, args: readonly string[]): CdcError {
   const what = error.message.replace(/^error: /, '').replace(/\n/g, ' ');
-  const command = COMMANDS.map(({ usage }) => usage.split(' ', 1)[0]).find((name) => name === args[0]);
+  const command = Object.keys(COMMANDS).find((name) => name === args[0]);
   return new CdcError('usage', what, { fix: `ventia-cdc ${command ? `${command} ` : ''}--help` });
 }
 
@@ -105,7 +113,15 @@ function stopOnSignals(): AbortSignal {
   return controller.signal;
 }
 
+/** Node 22 and newer keep what they compiled, which halves the time of loading modules. */
+function keepCompiledModules(): void {
+  const { enableCompileCache, flushCompileCache } = modules as Partial<typeof modules>;
+  enableCompileCache?.();
+  setTimeout(() => flushCompileCache?.(), FLUSH_MS).unref();
+}
+
 if (require.main === module) {
+  keepCompiledModules();
   // Whoever read our output has gone, as `| head` does.
   process.stdout.on('error', () => process.exit(EXIT.failed));
   main(process.argv.slice(2), stopOnSignals()).then((exitCode) => {

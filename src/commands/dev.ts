@@ -6,7 +6,6 @@ import { createLogger } from '../telemetry/log';
 import { type Command, EXIT } from './command';
 import { startService } from './service';
 import { setUp } from './setup-parts';
-import { rulesOf } from './wire-sinks';
 
 export interface DevOptions {
   readonly reset?: true;
@@ -48,7 +47,7 @@ export const dev: Command<DevOptions> = {
           const settings = loadSettings(env, ['capture', 'sinks']);
           const log = createLogger({ level: settings.logLevel, pretty: false, file: logFile });
           await setUp({ connectors, settings, identity: 'auto', log });
-          return startService(settings, connectors, rulesOf(connectors), log);
+          return startService(settings, connectors, connectors, log);
         },
       },
     );

@@ -4,7 +4,6 @@ import { loadSettings } from '../config/settings';
 import { createLogger } from '../telemetry/log';
 import { type Command, EXIT } from './command';
 import { startService } from './service';
-import { rulesOf } from './wire-sinks';
 
 export const run: Command = {
   usage: 'run [connector...]',
@@ -21,7 +20,7 @@ finishing what is in hand.`,
     const roles = connectors.map(({ kind }) => (kind === 'source' ? 'capture' : 'sinks'));
     const settings = loadSettings(env, roles);
     const log = createLogger({ level: settings.logLevel, pretty: out.isTTY && !json, file: null });
-    const service = await startService(settings, connectors, rulesOf(all), log);
+    const service = await startService(settings, connectors, all, log);
     if (!signal.aborted) await once(signal, 'abort');
     await service.stop();
     return EXIT.done;

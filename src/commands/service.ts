@@ -7,12 +7,9 @@ import { combineReadiness, type Readiness } from '../core/readiness';
 import { type CaptureStats, newCaptureStats, newSinkStats, type SinkStats } from '../core/stats';
 import { VERSION } from '../core/version';
 import { createApp, listen } from '../http/server';
-import type { Rules } from '../messaging/decide/rules';
 import { Supervisor } from '../pipeline/supervisor';
 import { Metrics } from '../telemetry/metrics';
 import { startSummary } from '../telemetry/summary';
-import { captureLife } from './wire-capture';
-import { sinkLife } from './wire-sinks';
 
 /** Connectors running in this process, with their HTTP surface. */
 export interface Service {
@@ -31,11 +28,22 @@ const OUTCOMES_KEPT = 20;
 /** Supervisors kill after 10 s at the earliest: one that waits for a server that is away must not keep the others. */
 const STOP_MS = 9000;
 
-/** Starts the connectors. Throws port_taken and settings_invalid; whatever is wrong with servers shows in `readiness`. */
+/** What each kind of connector needs is loaded only where there is one: it is most of the time of a start. */
+function loadLives(connectors: readonly ConnectorConfig[], all: readonly ConnectorConfig[]) {
+  const capture = connectors.some(({ kind }) => kind === 'source')
+    ? (require('./wire-capture') as typeof import('./wire-capture'))
+    : null;
+  const sinks = connectors.some(({ kind }) => kind !== 'source')
+    ? (require('./wire-sinks') as typeof import('./wire-sinks'))
+    : null;
+  return { captureLife: capture?.captureLife, sinkLife: sinks?.sinkLife, rules: sinks?.rulesOf(all) };
+}
+
+/** Starts the `connectors` out of `all`. Throws port_taken and settings_invalid; whatever is wrong with servers shows in `readiness`. */
 export async function startService(
   settings: Settings,
   connectors: readonly ConnectorConfig[],
-  rules: Rules,
+  all: readonly ConnectorConfig[],
   log: Logger,
 ): Promise<Service> {
   const captures = new Map<string, CaptureStats>();
@@ -45,6 +53,7 @@ export async function startService(
   const metrics = new Metrics(VERSION);
   const readiness = () => combineReadiness(supervisors.map((supervisor) => supervisor.readiness));
 
+  const { captureLife, sinkLife, rules } = loadLives(connectors, all);
   const app = createApp({ readiness, metrics: () => metrics.render(), ...settings.http });
   const url = await listen(app, settings.http.host, settings.http.port);
   log.info({ url }, 'listening');
@@ -56,14 +65,14 @@ export async function startService(
       const stats = newCaptureStats();
       captures.set(name, stats);
       const observers = metrics.addCapture(name, stats, () => supervisor.readiness);
-      const life = captureLife(config, settings, stats, observers, ownLog);
+      const life = captureLife!(config, settings, stats, observers, ownLog);
       const supervisor = new Supervisor(life, stats, ownLog);
       supervisors.push(supervisor);
     } else {
       const stats = newSinkStats();
       sinks.set(name, stats);
       const observers = metrics.addSink(name, stats, () => supervisor.readiness);
-      const life = sinkLife(config, rules, settings, stats, observers, ownLog, (last) => {
+      const life = sinkLife!(config, rules!, settings, stats, observers, ownLog, (last) => {
         outcomes.push(...last);
         outcomes.splice(0, outcomes.length - OUTCOMES_KEPT);
       });

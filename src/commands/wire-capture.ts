@@ -48,16 +48,19 @@ export function captureLife(
   const live: Life = async (signal, report) => {
     const database = openDatabase(url, 'source', { applicationName });
     try {
-      const { contracts, binary } = await withQueries(url, applicationName, async (queries) => {
-        const contracts = await contractsFor(config, queries);
-        return { contracts, binary: !needsText && (await allReadBinary(contracts, queries)) };
-      });
+      const [{ contracts, binary }, trailMs] = await Promise.all([
+        withQueries(url, applicationName, async (queries) => {
+          const contracts = await contractsFor(config, queries);
+          return { contracts, binary: !needsText && (await allReadBinary(contracts, queries)) };
+        }),
+        trailFor(config, settings, log),
+      ]);
       needsText = false;
       const expected = expectedSource(config, contracts, false);
       const captured = async () => capturedBefore(await readState(settings.kafka, log, config.stateTopic), config.name);
       const decoder = new ChangeDecoder(registry);
       await runCapture(
-        optionsOf(config, await trailFor(config, settings, log)),
+        optionsOf(config, trailMs),
         {
           inspect: () => inspect(database, expected, captured),
           openStream: (confirmed) =>

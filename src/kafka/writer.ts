@@ -67,20 +67,28 @@ async function open(link: KafkaLink, options: TopicWriterOptions): Promise<Topic
   const { cluster } = link;
   const topics = await findTopics(cluster, [...options.topics, options.stateTopic, options.deadLetterTopic]);
   needTopics(topics, options.topics);
+  const coordinator = new TransactionCoordinator(cluster, options.transactionalId, OPEN_TIMEOUT_MS);
+  const fence = async () => {
+    const identity = await coordinator.raise(topics);
+    const spans = await listSpans(cluster, topics);
+    await coordinator.mark(identity, topics);
+    return { identity, spans };
+  };
+  const asked = [fence(), readLimits(cluster, topics), producerMemory(cluster)] as const;
+  const [{ identity, spans }, { limits, requestBytes }, rememberedMs] = await Promise.all(asked);
+
+  const found = await readBehind(cluster, spans, identity, limits, options);
+  const more = { requestBytes, rememberedMs };
+  return new FencedWriter(link, coordinator, identity, topics, found.tails, found.state, limits, more, options);
+}
+
+/** The largest record batch of each topic, and what one request may hold. */
+async function readLimits(cluster: Cluster, topics: readonly TopicPartitions[]) {
   const settings = await readTopicSettings(cluster, topics);
   const ofTopics = [...settings].map(([topic, ofTopic]) => [topic, maxBatchBytes(ofTopic)] as const);
   const requestBytes = await maxRequestBytes(cluster, Math.max(...ofTopics.map(([, bytes]) => bytes)));
   const limits = new Map(ofTopics.map(([topic, bytes]) => [topic, Math.min(bytes, requestBytes)]));
-
-  const coordinator = new TransactionCoordinator(cluster, options.transactionalId, OPEN_TIMEOUT_MS);
-  const identity = await coordinator.raise(topics);
-  const spans = await listSpans(cluster, topics);
-  await coordinator.mark(identity, topics);
-
-  const found = await readBehind(cluster, spans, identity, limits, options);
-  const rememberedMs = await producerMemory(cluster);
-  const more = { requestBytes, rememberedMs };
-  return new FencedWriter(link, coordinator, identity, topics, found.tails, found.state, limits, more, options);
+  return { limits, requestBytes };
 }
 
 /** What older writers left before the fence. */

@@ -134,6 +134,8 @@ class Session {
     // The slot is ours now and nothing is confirmed yet: from here on this stream began.
     const begun = ports.inspect();
     begun.catch(() => {});
+    const encoding = ports.loadEncoders(); // beside the writer: neither needs the other
+    encoding.catch(() => {});
     const writer = await ports.openWriter();
     this.writer = writer;
     ports.stats.fences++;
@@ -142,7 +144,7 @@ class Session {
     recorded.partitions(o.topics);
     ports.stats.epoch = BigInt(epoch);
     const witness = await recorded.witness(o.topics, await begun);
-    const encoders = await ports.loadEncoders();
+    const encoders = await encoding;
     const queries = ports.openQueries();
     this.queries = queries;
     const { connector, snapshotChunkRows: chunkRows } = o;

@@ -1,5 +1,4 @@
 import pino from 'pino';
-import { prettyFactory } from 'pino-pretty';
 import { CdcError } from '../core/errors';
 import type { Logger } from '../core/ports/log';
 
@@ -18,7 +17,7 @@ export interface LogOptions {
 export function createLogger(options: LogOptions): Logger {
   const destination = pino.destination({ dest: options.file ?? 1, sync: true, mkdir: true });
   const format = options.pretty
-    ? prettyFactory({
+    ? prettyPrinter()({
         colorize: options.file === null,
         translateTime: 'SYS:HH:MM:ss',
         singleLine: true,
@@ -37,6 +36,11 @@ export function createLogger(options: LogOptions): Logger {
     },
     { write: (line: string) => destination.write(format(withoutUrlPasswords(line))) },
   );
+}
+
+/** Loaded for people only. */
+function prettyPrinter(): typeof import('pino-pretty').prettyFactory {
+  return require('pino-pretty').prettyFactory;
 }
 
 /** The summary line's fields: its message says the same. */
