@@ -13,6 +13,7 @@ import { checkPrivacyKey } from '../messaging/erasures';
 import { rememberingPhoneNormalizer } from '../messaging/normalize/phone';
 import { DEFAULT_NORMALIZATION, emailBlocklist } from '../messaging/normalize/settings';
 import { type PrivacyKey, privacyKey } from '../messaging/privacy';
+import { SINK_SESSION } from '../messaging/session';
 import { runSink } from '../pipeline/sink';
 import type { Life } from '../pipeline/supervisor';
 import { openDatabase } from '../postgres/database';
@@ -39,7 +40,10 @@ export function sinkLife(
   const decoder = new ChangeDecoder(openRegistry(settings));
   const privacy = settings.privacyKey === null ? null : privacyKey(settings.privacyKey);
   return async (signal, report) => {
-    const database = openDatabase(url, 'messaging', { applicationName: `ventia-cdc ${config.name}` });
+    const database = openDatabase(url, 'messaging', {
+      applicationName: `ventia-cdc ${config.name}`,
+      session: SINK_SESSION,
+    });
     try {
       const sink = await openSink(config, rules, database, privacy, log);
       const consumer = createGroupConsumer({

@@ -32,6 +32,8 @@ export interface SinkWorld {
   readonly accounts: Sink;
   readonly contacts: Sink;
   readonly client: Client;
+  /** The database as the sinks' role. */
+  readonly url: string;
   /** Sinks that follow other rules, or reach the same tables in another way. */
   sinksWith(rules: Partial<Rules>, over?: Database): Promise<{ accounts: Sink; contacts: Sink }>;
   rows<R = Record<string, unknown>>(text: string, values?: unknown[]): Promise<R[]>;
@@ -55,6 +57,7 @@ export async function openSinks(profile: Profile, prepare = ''): Promise<SinkWor
   return {
     profile,
     schema,
+    url: role.url,
     database,
     catalog: await readCatalog(database, schema),
     ...(await sinksWith({})),

@@ -4,6 +4,13 @@ import { type Edit, TENANTS } from './histories';
 import { type Portrait, ranking, type Seen, type Stage, sorted } from './play';
 import { dyingBeforeCommit, type SinkWorld } from './sinks';
 
+/** The same change of tenant and order `base` further on. */
+export function shiftedBy(event: ChangeEvent, base: number): ChangeEvent {
+  const row = (values: Row | null): Row | null =>
+    values && ('tenant_id' in values ? { ...values, tenant_id: BigInt(base) + (values.tenant_id as bigint) } : values);
+  return { ...event, id: String(base + Number(event.id)), before: row(event.before), after: row(event.after) };
+}
+
 /** On PostgreSQL, profile repo, whose ids grow; the history's ids are shifted by `base`, so that many fit in one database. */
 export interface SqlStage extends Stage {
   /** Rows that the sinks wrote so far, as they count them. */
@@ -16,18 +23,15 @@ export function sqlStage(world: SinkWorld, base: number): SqlStage {
   let writes = 0;
   let dying: Promise<{ accounts: Sink; contacts: Sink }> | undefined;
   const shifted = (id: string | number) => String(base + Number(id));
-  const shift = (event: ChangeEvent): ChangeEvent => ({
-    ...event,
-    id: shifted(event.id),
-    before: row(event.before),
-    after: row(event.after),
-  });
-  const row = (values: Row | null): Row | null =>
-    values && ('tenant_id' in values ? { ...values, tenant_id: BigInt(base) + (values.tenant_id as bigint) } : values);
   const applyTo = (sinks: { accounts: Sink; contacts: Sink }, events: readonly ChangeEvent[]) => {
     const topic = events[0]!.table;
     const sink = topic === 'tenants' ? sinks.accounts : sinks.contacts;
-    return sink.apply({ topic: `ventia.${topic}`, partition: 0, lastOffset: 0n, events: events.map(shift) });
+    return sink.apply({
+      topic: `ventia.${topic}`,
+      partition: 0,
+      lastOffset: 0n,
+      events: events.map((event) => shiftedBy(event, base)),
+    });
   };
   return {
     get writes() {

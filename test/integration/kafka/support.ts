@@ -24,8 +24,8 @@ export interface TestTopics {
   readonly deadLetters: string;
 }
 
-/** A topic of `partitions`, one of 2, and the two of one partition, all of names of their own. */
-export async function createTopics(admin: Admin, partitions = 3): Promise<TestTopics> {
+/** A topic of `partitions`, one of `others`, and the two of one partition, all of names of their own. */
+export async function createTopics(admin: Admin, partitions = 3, others = 2): Promise<TestTopics> {
   const name = uniqueName('kafka');
   const topics = { data: `${name}.a`, other: `${name}.b`, state: `${name}_state`, deadLetters: `${name}_dlq` };
   const compact = [{ name: 'cleanup.policy', value: 'compact' }];
@@ -34,7 +34,7 @@ export async function createTopics(admin: Admin, partitions = 3): Promise<TestTo
     waitForLeaders: false,
     topics: [
       { topic: topics.data, numPartitions: partitions, configEntries: compact },
-      { topic: topics.other, numPartitions: 2, configEntries: compact },
+      { topic: topics.other, numPartitions: others, configEntries: compact },
       { topic: topics.state, numPartitions: 1, configEntries: compact },
       { topic: topics.deadLetters, numPartitions: 1 },
     ],
