@@ -12,6 +12,7 @@ const COMMANDS: Readonly<Record<string, () => Command>> = {
   setup: () => (require('./commands/setup') as typeof import('./commands/setup')).setup,
   slot: () => (require('./commands/slot') as typeof import('./commands/slot')).slot,
   repair: () => (require('./commands/repair') as typeof import('./commands/repair')).repair,
+  erase: () => (require('./commands/erase') as typeof import('./commands/erase')).erase,
   dev: () => (require('./commands/dev') as typeof import('./commands/dev')).dev,
 };
 

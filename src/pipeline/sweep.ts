@@ -133,7 +133,7 @@ function compose(
 }
 
 /** A row of which only id and tenant are known. */
-function identityOf({ columns, tenantColumn }: SourceOfRows, { id, tenant }: OpenKey): Tuple {
+export function identityOf({ columns, tenantColumn }: SourceOfRows, { id, tenant }: OpenKey): Tuple {
   const row = newTuple(columns.length);
   row.bytes = Buffer.from(id + tenant);
   row.count = columns.length;
