@@ -10,6 +10,7 @@ import { createAccountsSink, createContactsSink } from '../messaging/apply';
 import { readCatalog } from '../messaging/catalog';
 import type { Rules } from '../messaging/decide/rules';
 import { checkPrivacyKey } from '../messaging/erasures';
+import { importAliases } from '../messaging/import-aliases';
 import { rememberingPhoneNormalizer } from '../messaging/normalize/phone';
 import { DEFAULT_NORMALIZATION, emailBlocklist } from '../messaging/normalize/settings';
 import { type PrivacyKey, privacyKey } from '../messaging/privacy';
@@ -80,6 +81,8 @@ async function openSink(
   await checkPrivacyKey(database, privacy);
   const catalog = await readCatalog(database, config.messagingSchema);
   for (const { what, fix } of catalog.warnings) log.warn({ fix }, what);
+  const imported = await importAliases(database, catalog, rules);
+  if (imported > 0) log.info({ aliases: imported }, 'first start: customer ids of existing contacts were taken over');
   const dependencies = { database, catalog, rules, privacy };
   return config.kind === 'accounts' ? createAccountsSink(dependencies) : createContactsSink(dependencies);
 }
