@@ -104,6 +104,7 @@ export function rulesOf(connectors: readonly ConnectorConfig[]): Rules {
     totalOrders: contacts?.totalOrdersMode ?? 'count',
     inactiveSuspends: accounts?.inactiveSuspends ?? true,
     platformTenants: accounts?.includePlatformTenants ?? true,
-    phone: rememberingPhoneNormalizer(),
+    precedence: contacts?.identityPrecedence ?? 'phone',
+    phone: rememberingPhoneNormalizer(contacts?.landlines ?? false),
   };
 }

@@ -108,6 +108,16 @@ const CONTACTS = {
     'count',
     'count = distinct orders seen; source = the count that came with the newest order, where one did.',
   ),
+  'identity.precedence': key(
+    choice('phone', 'email'),
+    'phone',
+    "Which key decides when an order's phone and e-mail lead to different contacts.",
+  ),
+  landlines: key(
+    flag(),
+    false,
+    'Landlines are phones, too: they identify people, and are written into the column that routes messages.',
+  ),
   'email.blocklist': key(list(anyWord), '', 'Addresses or domains that identify nobody.'),
   'customer.id.blocklist': key(list(anyWord), '', 'Customer ids that identify nobody, such as a walk-in customer.'),
 };
@@ -172,6 +182,8 @@ const contacts = z.strictObject(CONTACTS).transform((keys) => ({
   ...sinkConfig(keys),
   uncountedStatuses: keys['uncounted.statuses'],
   totalOrdersMode: keys['total.orders.mode'],
+  identityPrecedence: keys['identity.precedence'],
+  landlines: keys.landlines,
   emailBlocklist: keys['email.blocklist'],
   customerIdBlocklist: keys['customer.id.blocklist'],
 }));

@@ -6,6 +6,7 @@ import { DEFAULT_NORMALIZATION } from '../../src/messaging/normalize/settings';
 export const RULES: Rules = {
   ...DEFAULT_NORMALIZATION,
   totalOrders: 'count',
+  precedence: 'phone',
   inactiveSuspends: true,
   platformTenants: true,
   phone: rememberingPhoneNormalizer(),

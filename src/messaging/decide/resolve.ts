@@ -1,4 +1,4 @@
-import { isKnownPhone } from '../normalize/phone';
+import { holdsPhone, isKnownPhone } from '../normalize/phone';
 import type { Home } from './fact';
 import type { Rules } from './rules';
 import type { Contact, Keys, OrderFact } from './values';
@@ -42,7 +42,7 @@ export function resolve(world: World, fact: OrderFact, stored: OrderFact | null,
   return { rule: 6, how: fact.phone !== null || fact.email !== null ? 'create' : 'none' };
 }
 
-/** Customer id, then phone, then e-mail; what a contact holds now beats what it was known by. */
+/** Customer id, then phone, then e-mail (or e-mail, then phone, as the owner decided); what a contact holds now beats what it was known by. */
 export function find(world: World, keys: Keys, home: Home, rules: Rules): Found | null {
   const { accountId } = home;
   const { customerId, phone, email } = keys;
@@ -50,16 +50,18 @@ export function find(world: World, keys: Keys, home: Home, rules: Rules): Found 
     const contact = world.aliased(accountId, 'customer_id', customerId);
     if (contact) return { by: 'customer_id', through: 'alias', contactId: contact.id };
   }
-  if (phone !== null) {
-    const found = liveOrAliased(world, accountId, 'phone', phone);
-    if (found) return found;
-  }
-  if (email === null) return null;
-  const found = liveOrAliased(world, accountId, 'email', email);
-  // A shared address must not join two people: with a phone of its own the order is somebody else's. (Were its phone one of
-  // this contact's, the phone would have found it.)
-  if (!found || (phone !== null && knowsPhone(world, world.contact(found.contactId)!, home, rules))) return null;
-  return found;
+  const byPhone = () => (phone === null ? null : liveOrAliased(world, accountId, 'phone', phone));
+  const byEmail = () => (email === null ? null : compatible(world, email, phone, home, rules));
+  return rules.precedence === 'phone' ? (byPhone() ?? byEmail()) : (byEmail() ?? byPhone());
+}
+
+/** A shared address must not join two people: with a phone that is none of this contact's, the order is somebody else's. */
+function compatible(world: World, email: string, phone: string | null, home: Home, rules: Rules): Found | null {
+  const found = liveOrAliased(world, home.accountId, 'email', email);
+  if (!found || phone === null) return found;
+  const contact = world.contact(found.contactId)!;
+  const its = holdsPhone(contact.phone, phone) || world.aliased(home.accountId, 'phone', phone)?.id === contact.id;
+  return its || !knowsPhone(world, contact, home, rules) ? found : null;
 }
 
 function liveOrAliased(world: World, accountId: string, kind: 'phone' | 'email', value: string): Found | null {

@@ -1,4 +1,4 @@
-import type { normalizePhone } from '../normalize/phone';
+import type { Region } from '../normalize/phone';
 import type { NormalizationSettings } from '../normalize/settings';
 
 /** What the owner may decide; see docs/configuration.md. */
@@ -9,6 +9,8 @@ export interface Rules extends NormalizationSettings {
   readonly inactiveSuspends: boolean;
   /** Tenants with is_platform get an account too. */
   readonly platformTenants: boolean;
-  /** {@link normalizePhone}, or a form of it that remembers. */
-  readonly phone: typeof normalizePhone;
+  /** Which key decides when an order's phone and e-mail lead to different contacts. */
+  readonly precedence: 'phone' | 'email';
+  /** Normalizes a phone; with or without landlines, as the owner decided. */
+  readonly phone: (raw: string | null, region: Region) => string | null;
 }

@@ -39,21 +39,21 @@ const ONE_REPEATED_DIGIT = /^(\d)\1*$/;
  * The canonical E.164 form of what somebody typed as a phone number, or null.
  *
  * Only numbers that can carry WhatsApp are accepted (mobile, or a plan that does not tell mobiles from landlines): the
- * column routes messages, and a landline is often shared. In doubt the answer is null: no number is better than the
- * number of another person.
+ * column routes messages, and a landline is often shared. With `landlines` these, too. In doubt the answer is null: no
+ * number is better than the number of another person.
  */
-export function normalizePhone(raw: string | null, region: Region): string | null {
+export function normalizePhone(raw: string | null, region: Region, landlines = false): string | null {
   if (isBlank(raw) || raw!.length > MAX_LENGTH) return null;
-  return plainMobile(raw!, region) ?? parsedPhone(raw!, region);
+  return plainMobile(raw!, region) ?? parsedPhone(raw!, region, landlines);
 }
 
 /** {@link normalizePhone} the long way, for any text; exported for the test that holds the short way against it. */
-export function parsedPhone(raw: string, region: Region): string | null {
+export function parsedPhone(raw: string, region: Region, landlines = false): string | null {
   let text = raw.normalize('NFKC').replace(FORMAT_CHARACTERS, '').replace(SCHEME, '').trim();
   if (EXPONENT.test(text)) return null;
   text = (SPREADSHEET_FLOAT.exec(text)?.[1] ?? text).replace(/\+{2,}/g, '+');
   for (const part of text.split(SEPARATORS, MAX_PARTS)) {
-    const accepted = acceptPart(part, region);
+    const accepted = acceptPart(part, region, landlines);
     if (accepted !== null) return accepted;
   }
   return null;
@@ -78,35 +78,36 @@ function plainMobile(raw: string, region: Region): string | null {
   return ONE_REPEATED_DIGIT.test(national) ? null : plain.code + national;
 }
 
-function acceptPart(part: string, region: Region): string | null {
+function acceptPart(part: string, region: Region, landlines: boolean): string | null {
   const digits = parseDigits(part);
   if (digits === '' || part.length > MAX_PART_LENGTH) return null;
   const parsed = parsePhoneNumberFromString(part, region);
   const type = parsed?.getType();
   // With full metadata a type is known exactly for valid numbers, so a landline ends the search here.
-  if (type !== undefined) return accept(parsed!, type);
+  if (type !== undefined) return accept(parsed!, type, landlines);
   if (part.includes('+') || parsed?.ext || digits.length > MAX_DIGITS || LETTER_BETWEEN_DIGITS.test(part)) return null;
   // Foreign numbers are often stored as digits alone (a WhatsApp id is). But digits that merely continue a good number
   // of the region are a typing error, and would be read as a number of another country.
-  if (continuesNumberOf(region, digits)) return null;
+  if (continuesNumberOf(region, digits, landlines)) return null;
   const foreign = parsePhoneNumberFromString(`+${digits}`);
-  return foreign ? accept(foreign, foreign.getType()) : null;
+  return foreign ? accept(foreign, foreign.getType(), landlines) : null;
 }
 
 type Parsed = NonNullable<ReturnType<typeof parsePhoneNumberFromString>>;
 type NumberType = ReturnType<Parsed['getType']>;
 
-const isAcceptedType = (type: NumberType): boolean => type === 'MOBILE' || type === 'FIXED_LINE_OR_MOBILE';
+const isAcceptedType = (type: NumberType, landlines: boolean): boolean =>
+  type === 'MOBILE' || type === 'FIXED_LINE_OR_MOBILE' || (landlines && type === 'FIXED_LINE');
 
-function accept(parsed: Parsed, type: NumberType): string | null {
-  if (!isAcceptedType(type) || ONE_REPEATED_DIGIT.test(parsed.nationalNumber)) return null;
+function accept(parsed: Parsed, type: NumberType, landlines: boolean): string | null {
+  if (!isAcceptedType(type, landlines) || ONE_REPEATED_DIGIT.test(parsed.nationalNumber)) return null;
   return MESSAGING_PHONE.test(parsed.number) ? parsed.number : null;
 }
 
-function continuesNumberOf(region: Region, digits: string): boolean {
+function continuesNumberOf(region: Region, digits: string, landlines: boolean): boolean {
   for (let length = digits.length - 1; length > 3; length--) {
     const prefix = parsePhoneNumberFromString(digits.slice(0, length), region);
-    if (prefix?.country === region && isAcceptedType(prefix.getType())) return true;
+    if (prefix?.country === region && isAcceptedType(prefix.getType(), landlines)) return true;
   }
   return false;
 }
@@ -115,16 +116,19 @@ function continuesNumberOf(region: Region, digits: string): boolean {
  * {@link normalizePhone} that remembers what had to be parsed, for loops: an order's phone comes again with each of its
  * changes. Parsing costs 5 to 9 microseconds (up to 40 for foreign digits without a plus), a remembered answer less than one.
  */
-export function rememberingPhoneNormalizer(capacity = 5_000): typeof normalizePhone {
+export function rememberingPhoneNormalizer(
+  landlines = false,
+  capacity = 5_000,
+): (raw: string | null, region: Region) => string | null {
   const known = new Map<string, string | null>();
   return (raw, region) => {
-    if (raw === null || raw.length > 40) return normalizePhone(raw, region);
+    if (raw === null || raw.length > 40) return normalizePhone(raw, region, landlines);
     const plain = plainMobile(raw, region);
     if (plain !== null) return plain;
     const key = region + raw;
     let answer = known.get(key);
     if (answer === undefined) {
-      answer = normalizePhone(raw, region);
+      answer = normalizePhone(raw, region, landlines);
       if (known.size >= capacity) known.clear();
       known.set(key, answer);
     }

@@ -92,6 +92,8 @@ describe('what a class without keys means', () => {
       stateTopic: '_ventia_cdc_state',
       uncountedStatuses: ['Cancelado'],
       totalOrdersMode: 'count',
+      identityPrecedence: 'phone',
+      landlines: false,
       emailBlocklist: [],
       customerIdBlocklist: [],
     });

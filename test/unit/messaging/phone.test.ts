@@ -80,6 +80,25 @@ describe('phone as people and programs type it', () => {
   });
 });
 
+describe('with landlines', () => {
+  it.each([
+    ['01 4445555', '+5114445555'],
+    ['+51 1 4445555', '+5114445555'],
+    ['01 4445555 / 912345678', '+5114445555'],
+    ['987654321', '+51987654321'],
+    ['014445555 9', null],
+    ['+80012345678', null],
+    ['999999999', null],
+  ])('%s', (raw, expected) => {
+    expect(normalizePhone(raw, 'PE', true)).toBe(expected);
+    expect(rememberingPhoneNormalizer(true)(raw, 'PE')).toBe(expected);
+  });
+
+  it('a column that holds one tells a phone', () => {
+    expect(isKnownPhone('+5114445555', 'PE', rememberingPhoneNormalizer(true))).toBe(true);
+  });
+});
+
 describe('WhatsApp variants', () => {
   it.each([
     ['+525512345678', '+5215512345678'],
@@ -118,7 +137,7 @@ describe('a phone column that tells a phone', () => {
 });
 
 it('the remembering normalizer answers alike, also past its capacity and for both regions', () => {
-  const remembering = rememberingPhoneNormalizer(3);
+  const remembering = rememberingPhoneNormalizer(false, 3);
   const raws = phoneVectors.map((vector) => vector.raw);
   for (const raw of [...raws, ...raws.reverse()]) {
     for (const region of ['PE', 'MX'] as const) expect(remembering(raw, region)).toBe(normalizePhone(raw, region));

@@ -55,6 +55,38 @@ describe('a linked order stays', () => {
   });
 });
 
+describe('where the e-mail outranks the phone', () => {
+  beforeEach(() => {
+    t = new PureShop({ precedence: 'email' });
+  });
+
+  test('it decides between two contacts, and the other keeps its phone', () => {
+    const [mine, other] = [t.app({ email: 'a@g.pe' }), t.app({ phone: P })];
+    expect(t.decide(1, { phone: p, email: 'a@g.pe' })).toMatchObject({ by: 'email', contactId: mine });
+    expect(t.contact(mine)).toMatchObject({ phone: null, totalOrders: 1 });
+    expect(t.contact(other)).toMatchObject({ phone: P, totalOrders: null });
+    expect(t.conflicts).toEqual([`1 phone_belongs_to_other ${mine} ${other}`]);
+  });
+
+  test('a shared address still joins nobody who has another phone; one that knows this phone is the one', () => {
+    t.step(1, { phone: p, email: 'fam@g.pe' });
+    t.step(2, { phone: q, email: 'fam@g.pe' });
+    const [first, second] = [t.contactOf(1).id, t.contactOf(2).id];
+    expect(first).not.toBe(second);
+    expect(t.decide(3, { phone: p, email: 'fam@g.pe' })).toMatchObject({ by: 'email', contactId: first });
+    expect(t.decide(4, { phone: q, email: 'fam@g.pe' })).toMatchObject({ by: 'phone', contactId: second });
+    expect(t.decide(5, { phone: q })).toMatchObject({ by: 'phone', contactId: second });
+  });
+
+  test('a former phone of the contact counts as known', () => {
+    t.step(1, { phone: p, email: 'a@g.pe', cid: '7' });
+    t.step(2, { phone: q, cid: '7' });
+    const { id } = t.contactOf(1);
+    expect(t.contact(id).phone).toBe(Q);
+    expect(t.decide(3, { phone: p, email: 'a@g.pe' })).toMatchObject({ by: 'email', contactId: id });
+  });
+});
+
 describe('customer id, phone, e-mail', () => {
   test('the customer id outranks the phone, the phone the e-mail', () => {
     t.step(1, { phone: p, cid: '7' });
