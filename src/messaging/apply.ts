@@ -7,7 +7,6 @@ import type { MessagingCatalog } from './catalog';
 import { setAside, settleDeadLetters } from './dead-letters';
 import type { Rules } from './decide/rules';
 import { canonicalId } from './decide/values';
-import { hasEmailIndex } from './load';
 import { lockTenants, tenantsOf } from './locks';
 import type { PrivacyKey } from './privacy';
 import { MoreLocksNeeded } from './race';
@@ -33,18 +32,16 @@ export const createContactsSink = (dependencies: SinkDependencies): Sink => crea
 const MAX_ITEMS = 5000;
 
 function createSink(subject: Subject, { database, catalog, rules, privacy = null }: SinkDependencies): Sink {
-  let tools: Tools | undefined;
+  const tools = createTools(catalog, rules, privacy);
   return {
     backlog: () => readBacklog(database, subject),
     async apply(batch) {
-      tools ??= createTools(catalog, rules, privacy, await hasEmailIndex(database, catalog));
-      const known = tools;
       const reads = readEvents(subject, batch.events, rules);
       const further = new Set<string>();
       for (;;) {
         try {
           return await database.transaction(
-            (sql) => applyReads(sql, subject, catalog, known, batch, reads, further),
+            (sql) => applyReads(sql, subject, catalog, tools, batch, reads, further),
             BY_INDEX,
           );
         } catch (error) {

@@ -28,13 +28,8 @@ export interface Tools {
   readonly privacy: PrivacyKey | null;
 }
 
-export const createTools = (
-  catalog: MessagingCatalog,
-  rules: Rules,
-  privacy: PrivacyKey | null,
-  emailIndex: boolean,
-): Tools => ({
-  loader: createLoader(catalog, emailIndex),
+export const createTools = (catalog: MessagingCatalog, rules: Rules, privacy: PrivacyKey | null): Tools => ({
+  loader: createLoader(catalog),
   accounts: accountStatements(catalog),
   contacts: contactStatements(catalog),
   rules,

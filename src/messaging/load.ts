@@ -23,11 +23,10 @@ export interface Loader {
 
 /**
  * What statements return has a type of ours, whatever the column's is: a prepared one refuses to go on when that changes.
- *
- * @param emailIndex there is an index on lower(email); see {@link hasEmailIndex}
  */
-export function createLoader(catalog: MessagingCatalog, emailIndex: boolean): Loader {
-  const text = statements(catalog, emailIndex);
+export function createLoader(catalog: MessagingCatalog): Loader {
+  const { emailIndex } = catalog;
+  const text = statements(catalog);
   return {
     async subjects(sql, world, orderIds, tenantIds) {
       const orders = [...orderIds];
@@ -55,20 +54,6 @@ export function createLoader(catalog: MessagingCatalog, emailIndex: boolean): Lo
       for (const id of factsOf) world.knowFactsOf(id);
     },
   };
-}
-
-/**
- * Whether e-mails are found in any case by an index, as upstream Chatwoot has one. Without it each batch reads the contacts of
- * its accounts: right, but slow where there are many.
- */
-export async function hasEmailIndex(sql: Sql, { tables }: MessagingCatalog): Promise<boolean> {
-  const [found] = await sql.query<{ exists: boolean }>(
-    `SELECT EXISTS (SELECT FROM pg_catalog.pg_index
-       WHERE indrelid = $1::regclass AND indisvalid AND indpred IS NULL
-         AND pg_get_indexdef(indexrelid, 1, true) ~ '^lower\\(\\(?email(::text)?\\)*$') AS exists`,
-    [tables.contacts],
-  );
-  return found!.exists;
 }
 
 async function loadAliases(sql: Sql, world: World, aliases: Needs['aliases']): Promise<void> {
@@ -114,7 +99,7 @@ const ALIASES = `
   FROM unnest($1::text[], $2::text[], $3::text[]) WITH ORDINALITY AS k (account_id, kind, value, ord)
   JOIN cdc.identity_alias a USING (account_id, kind, value)`;
 
-function statements({ tables, types, has }: MessagingCatalog, emailIndex: boolean) {
+function statements({ tables, types, has, emailIndex }: MessagingCatalog) {
   return {
     tenants: `
       SELECT k.id AS tenant_id, t.name, t.is_active, t.timezone, t.version, t.deleted,

@@ -1,4 +1,5 @@
 import type { Sql } from '../core/ports/sql';
+import { arrayText } from './rows';
 
 /**
  * Locks tenants until the transaction ends, so that each sink sees what another wrote about a tenant whole (an order that
@@ -16,11 +17,11 @@ export async function lockTenants(
 ): Promise<void> {
   const all = [...new Set([...own, ...others])];
   if (all.length === 0) return;
-  const rows = await sql.query<LockRow>(LOCK, [all], 'lock_tenants');
+  const rows = await sql.query<LockRow>(LOCK, [arrayText(all)], 'lock_tenants');
   const known = new Map(rows.map((row) => [row.tenant_id, row.partition]));
   const unknown = all.filter((id) => !known.has(id));
   if (unknown.length > 0) {
-    await sql.execute(ADD, [unknown]);
+    await sql.execute(ADD, [arrayText(unknown), arrayText(unknown.map((id) => (own.has(id) ? partition : null)))]);
     return lockTenants(sql, own, others, partition);
   }
   const elsewhere = [...own].filter((id) => known.get(id) !== partition);
@@ -41,6 +42,7 @@ interface LockRow {
 const LOCK = `
   SELECT tenant_id, partition FROM cdc.tenant_lock WHERE tenant_id = ANY ($1::text[]) ORDER BY tenant_id FOR UPDATE`;
 const ADD = `
-  INSERT INTO cdc.tenant_lock (tenant_id) SELECT id FROM unnest($1::text[]) AS u (id) ORDER BY id
+  INSERT INTO cdc.tenant_lock (tenant_id, partition)
+  SELECT id, partition FROM unnest($1::text[], $2::integer[]) AS u (id, partition) ORDER BY id
   ON CONFLICT DO NOTHING`;
 const MOVE = 'UPDATE cdc.tenant_lock SET partition = $2 WHERE tenant_id = ANY ($1::text[])';

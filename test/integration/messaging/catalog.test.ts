@@ -69,6 +69,7 @@ describe.each(profiles)('catalog, profile %s', (profile) => {
         'contacts.contact_type': true,
         'contacts.last_activity_at': true,
       },
+      emailIndex: true,
       warnings: [],
     });
   });
@@ -150,6 +151,13 @@ describe.each(profiles)('catalog, profile %s', (profile) => {
       ),
     ).toMatchObject({
       warnings: [{ kind: 'index_absent', what: expect.stringContaining('(account_id, phone_number)') }],
+    });
+  });
+
+  it('warns where people are looked up in any case without an index', async () => {
+    expect(await catalogAfter('DROP INDEX index_contacts_on_lower_email_account_id')).toMatchObject({
+      emailIndex: false,
+      warnings: [{ kind: 'index_absent', what: expect.stringContaining('(lower(email))') }],
     });
   });
 

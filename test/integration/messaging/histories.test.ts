@@ -17,8 +17,12 @@ const RUNS = Number(process.env.HISTORIES ?? 200);
 const LANES = 3;
 
 let worlds: SinkWorld[];
+const WITHOUT_EMAIL_INDEX = 'DROP INDEX index_contacts_on_lower_email_account_id';
+
 beforeAll(async () => {
-  worlds = await Promise.all(Array.from({ length: LANES }, () => openSinks('repo')));
+  worlds = await Promise.all(
+    Array.from({ length: LANES }, (_, lane) => openSinks('repo', lane % 2 === 0 ? '' : WITHOUT_EMAIL_INDEX)),
+  );
 });
 afterAll(() => Promise.all(worlds.map((world) => world.close())));
 

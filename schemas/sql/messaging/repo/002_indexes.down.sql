@@ -1,3 +1,4 @@
+DROP INDEX index_contacts_on_lower_email_account_id;
 DROP INDEX index_contacts_on_phone_number;
 DROP INDEX index_messages_on_conversation_id_and_created_at;
 DROP INDEX index_conversations_on_account_id_and_status;

@@ -1,3 +1,4 @@
+DROP INDEX messaging.index_contacts_on_lower_email_account_id;
 DROP INDEX messaging.index_contacts_on_phone_number;
 DROP INDEX messaging.index_messages_on_conversation_id_and_created_at;
 DROP INDEX messaging.index_conversations_on_account_id_and_status;
