@@ -13,6 +13,7 @@ const COMMANDS: Readonly<Record<string, () => Command>> = {
   slot: () => (require('./commands/slot') as typeof import('./commands/slot')).slot,
   repair: () => (require('./commands/repair') as typeof import('./commands/repair')).repair,
   erase: () => (require('./commands/erase') as typeof import('./commands/erase')).erase,
+  snapshot: () => (require('./commands/snapshot') as typeof import('./commands/snapshot')).snapshot,
   dev: () => (require('./commands/dev') as typeof import('./commands/dev')).dev,
 };
 

@@ -18,6 +18,7 @@ const USAGE: readonly ErrorKind[] = [
   'contract_invalid',
   'port_taken',
   'confirmation_needed',
+  'snapshot_where',
 ];
 
 export function exitCodeOf(error: unknown): ExitCode {

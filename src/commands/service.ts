@@ -7,6 +7,7 @@ import { combineReadiness, type Readiness } from '../core/readiness';
 import { type CaptureStats, newCaptureStats, newSinkStats, type SinkStats } from '../core/stats';
 import { VERSION } from '../core/version';
 import { createApp, listen } from '../http/server';
+import type { SnapshotCalls } from '../http/snapshots';
 import { Supervisor } from '../pipeline/supervisor';
 import { Metrics } from '../telemetry/metrics';
 import { startSummary } from '../telemetry/summary';
@@ -39,6 +40,19 @@ function loadLives(connectors: readonly ConnectorConfig[], all: readonly Connect
   return { captureLife: capture?.captureLife, sinkLife: sinks?.sinkLife, rules: sinks?.rulesOf(all) };
 }
 
+/** Of the connector that captures, wherever it runs; loaded when somebody asks. */
+function snapshotCalls(all: readonly ConnectorConfig[], settings: Settings, log: Logger): SnapshotCalls | null {
+  const config = all.find(({ kind }) => kind === 'source');
+  if (config?.kind !== 'source') return null;
+  const calls = () =>
+    (require('./wire-snapshots') as typeof import('./wire-snapshots')).openSnapshots(config, settings, log);
+  return {
+    list: () => calls().list(),
+    request: (...request) => calls().request(...request),
+    steer: (...wish) => calls().steer(...wish),
+  };
+}
+
 /** Starts the `connectors` out of `all`. Throws port_taken and settings_invalid; whatever is wrong with servers shows in `readiness`. */
 export async function startService(
   settings: Settings,
@@ -54,7 +68,8 @@ export async function startService(
   const readiness = () => combineReadiness(supervisors.map((supervisor) => supervisor.readiness));
 
   const { captureLife, sinkLife, rules } = loadLives(connectors, all);
-  const app = createApp({ readiness, metrics: () => metrics.render(), ...settings.http });
+  const snapshots = snapshotCalls(all, settings, log);
+  const app = createApp({ readiness, metrics: () => metrics.render(), snapshots, ...settings.http });
   const url = await listen(app, settings.http.host, settings.http.port);
   log.info({ url }, 'listening');
 

@@ -16,6 +16,7 @@ import type { Database } from '../core/ports/sql';
 import type { CaptureObservers, CaptureStats } from '../core/stats';
 import type { Relation } from '../core/tuple';
 import { VERSION } from '../core/version';
+import { followState } from '../kafka/state-follower';
 import { readState } from '../kafka/state-reader';
 import { type CaptureOptions, runCapture } from '../pipeline/capture';
 import type { Life } from '../pipeline/supervisor';
@@ -86,6 +87,7 @@ export function captureLife(
           stats,
           observers,
           log,
+          followState: (from, onRecord) => followState(settings.kafka, log, config.stateTopic, from, onRecord),
           onReadiness: report,
         },
         signal,

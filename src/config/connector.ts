@@ -59,7 +59,11 @@ const SOURCE = {
     'initial',
     'Rows that were there before: initial = loaded at the first start, never = left out, when_needed = also loaded again after a lost slot.',
   ),
-  'snapshot.chunk.rows': key(integer(100, 1_000_000), 10_000, 'Rows read at a time in a load.'),
+  'snapshot.chunk.rows': key(
+    integer(100, 1_000_000),
+    50_000,
+    'Rows read at a time in a load, at most. How many it is follows from the time that the last chunk took, and max.batch.bytes bounds it too.',
+  ),
   'errors.policy': key(
     choice('halt', 'dead-letter'),
     'halt',

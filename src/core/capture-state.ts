@@ -32,15 +32,21 @@ export interface TableState {
   readonly excused?: string;
 }
 
+/** How far one load is: of a table's first load, of the one after a lost slot, or of an operator's request. */
 export interface SnapshotState {
-  /** sweeping: all rows are in the topic, keys that are gone in the source are being looked for. Of a repair only. */
-  readonly status: 'running' | 'sweeping' | 'done';
+  /**
+   * sweeping: all rows are in the topic, keys that are gone in the source are being looked for; of a repair only. The last
+   * three are for good.
+   */
+  readonly status: 'running' | 'sweeping' | 'done' | 'cancelled' | 'failed';
+  /** Somebody wanted it to wait, and it does. */
+  readonly paused?: true;
   /** Largest key whose chunk is in the topics; null before the first. */
   readonly lastKey: string | null;
   readonly rows: number;
   readonly chunks: number;
   /** Absent: the first load. */
-  readonly kind?: 'repair';
+  readonly kind?: 'repair' | 'incremental';
   /** Of a repair: what happened, and between which LSNs changes may be missing. */
   readonly why?: string;
   readonly from?: string;
@@ -50,6 +56,22 @@ export interface SnapshotState {
   /** Partitions swept, and deletes they brought. */
   readonly swept?: number;
   readonly gone?: number;
+  /** Rows of the table passed over: more than `rows` under a condition. */
+  readonly scanned?: number;
+  /** Rows of the table by the planner's statistics when the load began. */
+  readonly estimated?: number;
+  /** Rows passed over in a second, of late. */
+  readonly rowsPerSecond?: number;
+  /** ISO 8601: when the first chunk was begun, and when this was written. */
+  readonly startedAt?: string;
+  readonly updatedAt?: string;
+  /** What made it fail, or what it is tried again after. */
+  readonly error?: { readonly code: string; readonly reason: string; readonly fix: string };
+  /**
+   * Where an acknowledgement is not yet on a disk: true as long as the partitions end no earlier than this, else what was
+   * surely on a disk counts (null: nothing).
+   */
+  readonly relies?: { readonly ends: Readonly<Record<string, string>>; readonly sure: SnapshotState | null };
 }
 
 /** What was ever confirmed to the server, at most: a slot that stands further on was not moved by us. */
@@ -80,7 +102,12 @@ export const stateKeys = {
   confirmed: (connector: string) => `${connector}/confirmed`,
   repair: (connector: string) => `${connector}/repair`,
   table: (connector: string, table: string) => `${connector}/table/${table}`,
+  /** How far the first load of a table is, or a repair's. Written by capture and by the repair of a slot. */
   snapshot: (connector: string, table: string) => `${connector}/snapshot/${table}`,
+  /** What somebody wants of a load. Written by any process; by capture only to forget it. */
+  loadRequest: (connector: string, id: string) => `${connector}/request/snapshot/${id}`,
+  /** How far a requested load is. Written by capture only. */
+  load: (connector: string, id: string) => `${connector}/load/${id}`,
 };
 
 type State = ReadonlyMap<string, string>;

@@ -61,12 +61,30 @@ export const ERRORS = {
     'A server of the development stack did not start.',
     'Read its log; ventia-cdc dev --reset starts with empty data.',
   ),
-
   tenant_unknown: spec(
     'CDC-107',
     'never',
     'Nothing is known of the tenant.',
     'Give the id that the tenant has in Ventia; if it is right, wait until the sinks have caught up.',
+  ),
+  snapshot_where: spec(
+    'CDC-108',
+    'never',
+    'The condition of a snapshot cannot be used.',
+    "Correct --where: one condition on the table's own columns, as after WHERE.",
+  ),
+  snapshot_unknown: spec('CDC-109', 'never', 'There is no such snapshot.', 'ventia-cdc snapshot list'),
+  snapshot_refused: spec(
+    'CDC-110',
+    'never',
+    'A snapshot cannot be asked for, or not be steered like this, as things are.',
+    'ventia-cdc snapshot list',
+  ),
+  snapshot_failed: spec(
+    'CDC-111',
+    'never',
+    'A snapshot that was asked for did not come to its end.',
+    'ventia-cdc snapshot list shows why.',
   ),
 
   // 2xx: the source database

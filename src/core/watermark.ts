@@ -15,6 +15,10 @@ export class ChunkRows {
   private columns = 0;
   count = 0;
 
+  get bytes(): number {
+    return this.slab.pos;
+  }
+
   add(row: Tuple): void {
     this.columns = row.count;
     for (let i = 0; i < row.count; i++) {
@@ -46,13 +50,16 @@ export class ChunkRows {
   }
 }
 
+/** More keys than this are not kept: the window is closed without a result, and its chunk read in a new one. */
+const MAX_CHANGED_KEYS = 200_000;
+
 /** Which rows the stream changed between the two watermarks. Keys are in any one canonical form. */
 export class ChangedKeys {
   private readonly keys = new Set<string>();
   private all = false;
 
   add(key: string): void {
-    this.keys.add(key);
+    if (this.keys.size <= MAX_CHANGED_KEYS) this.keys.add(key);
   }
 
   /** A truncate: no row of the chunk is certain any more. */
@@ -62,6 +69,11 @@ export class ChangedKeys {
 
   has(key: string): boolean {
     return this.all || this.keys.has(key);
+  }
+
+  /** Not all keys are here. */
+  get overflowed(): boolean {
+    return this.keys.size > MAX_CHANGED_KEYS;
   }
 }
 
@@ -82,11 +94,13 @@ export function widenXid(xid: number, reference: bigint): bigint {
  */
 export function seesAll(snapshot: MvccSnapshot, decoded: Iterable<number>): boolean {
   const running = new Set(snapshot.running);
-  for (const xid of decoded) {
-    const wide = widenXid(xid, snapshot.xmax);
-    if (wide >= snapshot.xmax || running.has(wide)) return false;
-  }
+  for (const xid of decoded) if (!sees(snapshot, running, xid)) return false;
   return true;
+}
+
+function sees({ xmax }: MvccSnapshot, running: ReadonlySet<bigint>, xid: number): boolean {
+  const wide = widenXid(xid, xmax);
+  return wide < xmax && !running.has(wide);
 }
 
 /** Transactions decoded and perhaps not visible yet; what a snapshot has shown to be old is forgotten. */
@@ -105,8 +119,13 @@ export class DecodedXids {
     return this.xids;
   }
 
-  /** Every id below the snapshot's xmin has ended for all readers. */
+  /** What one snapshot sees all later ones see, too. */
   forget(snapshot: MvccSnapshot): void {
-    for (const xid of this.xids) if (widenXid(xid, snapshot.xmax) < snapshot.xmin) this.xids.delete(xid);
+    const running = new Set(snapshot.running);
+    for (const xid of this.xids) if (sees(snapshot, running, xid)) this.xids.delete(xid);
+  }
+
+  clear(): void {
+    this.xids.clear();
   }
 }

@@ -23,13 +23,22 @@ export function guard({ adminToken, viewerToken }: AccessRules) {
     if (adminToken === null && viewerToken === null) {
       return refuse(reply, 403, 'Without ADMIN_TOKEN only loopback is served');
     }
-    const token = /^Bearer (.+)$/i.exec(request.headers.authorization ?? '')?.[1] ?? '';
+    const token = tokenOf(request);
     if (same(token, adminToken)) return undefined;
     if (!same(token, viewerToken)) return refuse(reply.header('www-authenticate', 'Bearer'), 401, 'A token is needed');
     const reads = request.method === 'GET' || request.method === 'HEAD';
     return reads ? undefined : refuse(reply, 403, 'This token may only read');
   };
 }
+
+/** The token lets read only, and what it is shown holds no personal data. */
+export function readsOnly({ adminToken, viewerToken }: AccessRules, request: FastifyRequest): boolean {
+  if (adminToken === null && isLocal(request)) return false;
+  const token = tokenOf(request);
+  return !same(token, adminToken) && same(token, viewerToken);
+}
+
+const tokenOf = ({ headers }: FastifyRequest) => /^Bearer (.+)$/i.exec(headers.authorization ?? '')?.[1] ?? '';
 
 const isLocal = ({ ip, headers }: FastifyRequest) =>
   LOOPBACK_ADDRESS.test(ip) && LOOPBACK_HOST.test(headers.host ?? '');

@@ -3,11 +3,15 @@ import fastify, { type FastifyInstance } from 'fastify';
 import { CdcError } from '../core/errors';
 import type { Readiness } from '../core/readiness';
 import { type AccessRules, guard } from './access';
+import { bodyOf, statusOf } from './errors';
+import { addSnapshotRoutes, type SnapshotCalls } from './snapshots';
 
 export interface HttpOptions extends AccessRules {
   readonly readiness: () => Readiness;
   /** Prometheus' text. */
   readonly metrics: () => Promise<{ contentType: string; body: string }>;
+  /** Null: no connector file captures. */
+  readonly snapshots: SnapshotCalls | null;
 }
 
 const HEADERS = {
@@ -29,6 +33,10 @@ export function createApp(options: HttpOptions): FastifyInstance {
     reply.code(404).send({ error_code: 404, message: `There is no ${request.method} ${request.url}` }),
   );
   app.setErrorHandler<Error & { statusCode?: number }>((error, _request, reply) => {
+    if (error instanceof CdcError) {
+      const status = statusOf(error);
+      return reply.code(status).send(bodyOf(error, status));
+    }
     const status = error.statusCode ?? 500;
     const message = status < 500 ? error.message : 'An unexpected error';
     return reply.code(status).send({ error_code: status, message });
@@ -43,6 +51,7 @@ export function createApp(options: HttpOptions): FastifyInstance {
     const { contentType, body } = await options.metrics();
     return reply.header('content-type', contentType).send(body);
   });
+  if (options.snapshots) addSnapshotRoutes(app, options.snapshots, options);
   return app;
 }
 

@@ -10,7 +10,7 @@ const STEP = 4n;
 
 /**
  * Reads on from `from` until our fence's marker is in the partition: what lies before it is all there will ever be of older
- * writers, because from it on they are refused. Data records are handed to `visit` in offset order.
+ * writers, because from it on they are refused. Data records are handed to `visit` in offset order. Gives the marker's offset.
  *
  * Throws `fenced` at the marker of a newer writer.
  */
@@ -18,7 +18,7 @@ export function* scanToFence(
   from: bigint,
   fence: ProducerIdentity,
   visit: (record: FetchedRecord) => void,
-): Scan<void> {
+): Scan<bigint> {
   for (let at = from; ; ) {
     const { records, next } = yield at;
     for (const record of records) {
@@ -29,7 +29,7 @@ export function* scanToFence(
       const { isControlBatch, producerId, producerEpoch } = record.batchContext;
       if (!isControlBatch || producerId !== fence.producerId) continue;
       if (producerEpoch > fence.epoch) throw new CdcError('fenced', 'a newer writer was opened at the same time');
-      if (producerEpoch === fence.epoch) return;
+      if (producerEpoch === fence.epoch) return record.offset;
     }
     at = next;
   }
@@ -67,10 +67,16 @@ function back(from: bigint, by: bigint, floor: bigint): bigint {
  * Latest value per key of a compacted topic: text keys, text values, a null value ends its key. Complete, because it reads
  * until the fence.
  */
-export function* scanState(span: LogSpan, fence: ProducerIdentity): Scan<Map<string, string>> {
+export function* scanState(span: LogSpan, fence: ProducerIdentity): Scan<StateSnapshot> {
   const state = new Map<string, string>();
-  yield* scanToFence(span.start, fence, (record) => applyState(state, record));
-  return state;
+  const marker = yield* scanToFence(span.start, fence, (record) => applyState(state, record));
+  return { state, end: marker };
+}
+
+export interface StateSnapshot {
+  readonly state: Map<string, string>;
+  /** Offset of the first record that is not in it. */
+  readonly end: bigint;
 }
 
 export function applyState(state: Map<string, string>, { key, value }: FetchedRecord): void {

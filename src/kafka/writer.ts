@@ -12,7 +12,7 @@ import type { Cluster } from './internals';
 import { batchBytes, PartitionedBatch } from './outgoing-batch';
 import { nextSequence, type ProducerIdentity } from './record-batch';
 import { endsOf, type LogSpan, listSpans, partitionKey, runScans, type Scan } from './scan';
-import { positionOf, scanState, scanTail } from './tails';
+import { positionOf, type StateSnapshot, scanState, scanTail } from './tails';
 import { findTopics, maxBatchBytes, maxRequestBytes, needTopics, producerMemory, readTopicSettings } from './topics';
 
 export interface TopicWriterOptions {
@@ -79,7 +79,7 @@ async function open(link: KafkaLink, options: TopicWriterOptions): Promise<Topic
 
   const found = await readBehind(cluster, spans, identity, limits, options);
   const more = { requestBytes, rememberedMs };
-  return new FencedWriter(link, coordinator, identity, topics, found.tails, found.state, limits, more, options);
+  return new FencedWriter(link, coordinator, identity, topics, spans, found, limits, more, options);
 }
 
 /** The largest record batch of each topic, and what one request may hold. */
@@ -91,6 +91,11 @@ async function readLimits(cluster: Cluster, topics: readonly TopicPartitions[]) 
   return { limits, requestBytes };
 }
 
+interface Found {
+  readonly tails: ReadonlyMap<string, Tail>;
+  readonly recorded: StateSnapshot;
+}
+
 /** What older writers left before the fence. */
 async function readBehind(
   cluster: Cluster,
@@ -98,12 +103,12 @@ async function readBehind(
   fence: ProducerIdentity,
   limits: ReadonlyMap<string, number>,
   options: TopicWriterOptions,
-): Promise<{ tails: Map<string, Tail>; state: Map<string, string> }> {
+): Promise<Found> {
   const records = new Map<string, FetchedRecord>();
-  let state = new Map<string, string>();
+  let recorded: StateSnapshot = { state: new Map(), end: 0n };
   function* readOne(span: LogSpan): Scan<void> {
     if (span.topic === options.stateTopic) {
-      state = yield* scanState(span, fence);
+      recorded = yield* scanState(span, fence);
       return;
     }
     const record = yield* scanTail(span, fence);
@@ -119,7 +124,7 @@ async function readBehind(
     const { epoch, commitLsn, seq } = await positionOf(record, options.positionOf);
     tails.set(key, { epoch, commitLsn, seq, timestampMs: record.timestampMs });
   }
-  return { tails, state };
+  return { tails, recorded };
 }
 
 class FencedWriter implements TopicWriter {
@@ -129,7 +134,8 @@ class FencedWriter implements TopicWriter {
   private readonly fenceHoldsMs: number;
   private readonly sequences = new Map<string, number>();
   /** The offset behind what was acknowledged last. */
-  private readonly ends = new Map<string, bigint>();
+  private readonly acknowledged = new Map<string, bigint>();
+  private readonly endsAtOpen: ReadonlyMap<string, bigint>;
   private readonly limits: DeliveryLimits;
 
   constructor(
@@ -137,21 +143,34 @@ class FencedWriter implements TopicWriter {
     private readonly coordinator: TransactionCoordinator,
     private readonly identity: ProducerIdentity,
     readonly topics: readonly TopicPartitions[],
-    private readonly tails: ReadonlyMap<string, Tail>,
-    readonly state: ReadonlyMap<string, string>,
+    spans: readonly LogSpan[],
+    private readonly found: Found,
     private readonly maxBytes: ReadonlyMap<string, number>,
     brokers: { readonly requestBytes: number; readonly rememberedMs: number },
     private readonly options: TopicWriterOptions,
   ) {
     const { flushTimeoutMs = FLUSH_TIMEOUT_MS, requestTimeoutMs = REQUEST_TIMEOUT_MS } = options;
     const { requestBytes, rememberedMs } = brokers;
+    this.endsAtOpen = new Map(spans.map(({ topic, partition, end }) => [partitionKey(topic, partition), end]));
     this.limits = { totalMs: flushTimeoutMs, requestMs: Math.min(flushTimeoutMs, requestTimeoutMs), requestBytes };
     this.renewFenceEveryMs = Math.min(MOST_RENEW_MS, rememberedMs / 4);
     this.fenceHoldsMs = Math.min(MOST_FENCE_HOLDS_MS, rememberedMs / 2);
   }
 
+  get state(): ReadonlyMap<string, string> {
+    return this.found.recorded.state;
+  }
+
+  get stateEnd(): bigint {
+    return this.found.recorded.end;
+  }
+
   tail(topic: string, partition: number): Tail | null {
-    return this.tails.get(partitionKey(topic, partition)) ?? null;
+    return this.found.tails.get(partitionKey(topic, partition)) ?? null;
+  }
+
+  get ends(): ReadonlyMap<string, bigint> {
+    return new Map([...this.endsAtOpen, ...this.acknowledged]);
   }
 
   newBatch(): OutgoingBatch {
@@ -180,7 +199,7 @@ class FencedWriter implements TopicWriter {
         const key = partitionKey(part.topic, part.partition);
         this.sequences.set(key, nextSequence(this.sequences.get(key) ?? 0, part.records));
         const end = ends.get(part);
-        if (end !== undefined) this.ends.set(key, end);
+        if (end !== undefined) this.acknowledged.set(key, end);
       }
     });
   }
@@ -216,7 +235,7 @@ class FencedWriter implements TopicWriter {
 
   /** A broker alone may come back from a power cut without the last of what it acknowledged. */
   private async checkEnds(): Promise<void> {
-    const acknowledged = [...this.ends];
+    const acknowledged = [...this.acknowledged];
     const found = await endsOf(this.link.cluster, this.topics);
     for (const [key, end] of acknowledged)
       if (found.get(key)! < end)

@@ -14,16 +14,13 @@ import { CapturedTables } from './captured-tables';
 import { Confirmation } from './confirmation';
 import { DeadLetters } from './dead-letters';
 import { Flusher } from './flusher';
+import { openLoads } from './open-loads';
 import { presentTrouble } from './present-trouble';
 import { Pump } from './pump';
 import { RecordedState } from './recorded-state';
 import { Routes } from './routes';
-import { Snapshot } from './snapshot';
-import { Sweep } from './sweep';
 import { TopicWatch } from './topic-watch';
-import { TrailingState } from './trailing-state';
 import { Upkeep } from './upkeep';
-import { WatermarkWindows } from './watermark-windows';
 
 export interface CaptureOptions {
   readonly connector: string;
@@ -50,6 +47,8 @@ export interface CapturePorts {
   openQueries(): SourceQueries;
   /** What the records of a partition of `topic` say of their keys, from its start to its present end. */
   readKeys(topic: string, partition: number): AsyncIterable<readonly KeyRecord[]>;
+  /** Hands on what is written to the state topic from offset `from` on, by whomever, until the function it gives is called. */
+  followState(from: bigint, onRecord: (key: string, value: string | null) => void): () => void;
   /** Registered schema ids and contracts. */
   loadEncoders(): Promise<EncoderFactory>;
   readonly stats: CaptureStats;
@@ -58,6 +57,9 @@ export interface CapturePorts {
   /** Whether it streams and makes progress; called when that changes. */
   onReadiness(readiness: Readiness): void;
 }
+
+/** Writes state records together and resolves when Kafka has them; null ends a key. */
+export type SaveState = (records: readonly (readonly [key: string, value: object | null])[]) => Promise<void>;
 
 /** A clean stop waits this long for what is in flight; what is not acknowledged by then comes again. */
 const DRAIN_MS = 5000;
@@ -110,7 +112,7 @@ class Session {
   private writer: TopicWriter | null = null;
   private queries: SourceQueries | null = null;
   private flusher: Flusher | null = null;
-  private windows: WatermarkWindows | null = null;
+  private stopLoads: (() => void) | null = null;
   private confirmation: Confirmation | null = null;
   private upkeep: Upkeep | null = null;
   private topicWatch: TopicWatch | null = null;
@@ -147,8 +149,8 @@ class Session {
     const encoders = await encoding;
     const queries = ports.openQueries();
     this.queries = queries;
-    const { connector, snapshotChunkRows: chunkRows } = o;
-    const { stats, log, readKeys } = ports;
+    const { connector } = o;
+    const { stats, log } = ports;
     const tables = new CapturedTables({ connector, epoch, state: writer.state, encoders, log }, this.source);
     this.tables = tables;
 
@@ -161,35 +163,33 @@ class Session {
       onFailure: this.fail,
     });
     this.flusher = flusher;
-    const saveState = (key: string, value: object) => this.saveState(flusher, key, value);
-    const trailing = new TrailingState(o.confirmTrailMs, saveState);
-    const saveProgress = (key: string, value: object) => trailing.save(key, value, Date.now());
+    const saveState: SaveState = (records) => {
+      for (const [key, value] of records)
+        flusher.batch.appendState(key, value && JSON.stringify(value), BigInt(Date.now()));
+      return flusher.durable();
+    };
     this.confirmation = new Confirmation({
       stream,
       progress,
       recorded: recorded.confirmedAtMost,
       trailMs: o.confirmTrailMs,
-      record: (atMost) => saveState(stateKeys.confirmed(o.connector), { atMost: formatLsn(atMost) }),
+      record: (atMost) => saveState([[stateKeys.confirmed(o.connector), { atMost: formatLsn(atMost) }]]),
       onConfirmed: (end) => {
         ports.stats.confirmedLsn = end;
       },
     });
-    const windows = new WatermarkWindows(queries, () => flusher.durable());
-    this.windows = windows;
-    const sweep = new Sweep({ windows, readKeys, chunkRows });
-    const snapshot = new Snapshot({
-      connector,
+    const repair = recorded.repair;
+    const { windows, loads, stop } = await openLoads(o, ports, {
+      writer,
       queries,
-      windows,
       encoders,
-      absentColumns: (table) => tables.absentColumns(table),
-      sweep,
+      tables,
+      flusher,
       epoch: BigInt(epoch),
-      chunkRows,
-      stats,
-      log,
-      saveState: saveProgress,
+      saveState,
+      onRepaired: repair && (() => this.repaired(saveState, repair)),
     });
+    this.stopLoads = stop;
     pump = new Pump({
       decode: ports.newDecoder(),
       routes: new Routes({ encoders, tables, writer, stats }),
@@ -205,7 +205,7 @@ class Session {
       onFailure: (error) => {
         if (error.kind !== 'source_forked') this.fail(error);
         else
-          saveState(...recorded.forked(error)).then(
+          saveState([recorded.forked(error)]).then(
             () => this.fail(error),
             () => this.fail(error),
           );
@@ -219,6 +219,7 @@ class Session {
       renewFence: () => flusher.renewFence(),
       renewFenceEveryMs: writer.renewFenceEveryMs,
       inspect: () => this.look(),
+      loadTrouble: () => loads.trouble,
       sight: () => ({
         paused: pump.waitingForRoom,
         unacknowledged: !flusher.drained,
@@ -236,7 +237,7 @@ class Session {
         check: () => writer.check(),
         held: (at) => {
           this.confirmation?.held(at);
-          trailing.held(at);
+          loads.held(at);
         },
         fail: this.fail,
       },
@@ -250,13 +251,7 @@ class Session {
       flusher.schedule();
       upkeep.start(this.source, this.lookedMs);
       topicWatch.start();
-      snapshot
-        .run(
-          pump,
-          recorded.tablesToLoad(o.tables, o.snapshotMode, (table) => tables.reload(table)),
-        )
-        .then((loaded) => loaded && recorded.repair && this.repaired(saveProgress, recorded.repair))
-        .catch((error: unknown) => this.fail(toCdcError(error)));
+      loads.run(pump).catch((error: unknown) => this.fail(toCdcError(error)));
       const { systemId, timeline, confirmedLsn } = this.source;
       ports.log.info({ systemId, timeline, epoch, confirmed: formatLsn(confirmedLsn) }, 'capture: streaming');
     };
@@ -273,7 +268,7 @@ class Session {
   /** Waits, bounded, until what was read is acknowledged, and confirms it. */
   async drain(): Promise<void> {
     this.stream.pause();
-    this.windows?.stop();
+    this.stopLoads?.();
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<void>((resolve) => {
       timer = setTimeout(resolve, DRAIN_MS);
@@ -293,7 +288,7 @@ class Session {
   async close(): Promise<void> {
     this.upkeep?.stop();
     this.topicWatch?.stop();
-    this.windows?.stop();
+    this.stopLoads?.();
     this.flusher?.abandon(new CdcError('stream_broken', 'capture ended'));
     const closing = [this.stream.stop(), this.queries?.close(), this.writer?.close()];
     const results = await Promise.allSettled(closing);
@@ -301,15 +296,9 @@ class Session {
       if (result.status === 'rejected') this.ports.log.warn({ err: result.reason }, 'capture: closing failed');
   }
 
-  /** Resolves when Kafka has the record. */
-  private saveState(flusher: Flusher, key: string, value: object): Promise<void> {
-    flusher.batch.appendState(key, JSON.stringify(value), BigInt(Date.now()));
-    return flusher.durable();
-  }
-
-  private async repaired(save: (key: string, value: object) => Promise<void>, begun: RepairState): Promise<void> {
+  private async repaired(saveState: SaveState, begun: RepairState): Promise<void> {
     const repair: RepairState = { ...begun, phase: 'done', until: new Date().toISOString() };
-    await save(stateKeys.repair(this.o.connector), repair);
+    await saveState([[stateKeys.repair(this.o.connector), repair]]);
     this.ports.log.info(
       repair,
       'repair: the topics are the tables again; versions of rows between from and to are missing',

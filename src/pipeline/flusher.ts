@@ -75,6 +75,11 @@ export class Flusher {
     return !this.busy && this.filling.out.records === 0;
   }
 
+  /** Nothing will be acknowledged any more. */
+  get over(): boolean {
+    return this.dead;
+  }
+
   /** A change of a transaction committed at `commitTime` (microseconds) went into the batch. */
   stamp(commitTime: bigint): void {
     if (this.filling.oldestCommit === 0n) {

@@ -72,10 +72,7 @@ export class Pump {
     if (walEnd > this.o.stats.serverLsn) this.o.stats.serverLsn = walEnd;
     if (this.failed || this.blocked || this.inTransaction || !this.o.flusher.drained) return;
     const forked = this.o.witness.judgePassed(walEnd);
-    if (forked) {
-      this.fail(forked);
-      return;
-    }
+    if (forked) return void this.fail(forked);
     this.o.progress.idle(walEnd, Date.now());
     this.o.stats.receivedLsn = this.o.progress.received;
     this.o.stats.publishedLsn = this.o.progress.published;
@@ -129,18 +126,22 @@ export class Pump {
     }
   }
 
-  private attemptEmission(): boolean {
-    try {
-      return this.emit();
-    } catch (error) {
-      return this.fail(error);
-    }
-  }
-
   private fail(error: unknown): true {
     this.failed = true;
     this.o.onFailure(toCdcError(error));
     return true;
+  }
+
+  /** A row of a chunk that cannot be written is the load's trouble, not the stream's. */
+  private attemptEmission(): boolean {
+    try {
+      return this.emit();
+    } catch (error) {
+      const { what, index } = this.emission!;
+      this.emission = null;
+      what.onFailed(toCdcError(error), index);
+      return true;
+    }
   }
 
   private handle(message: ReplicationMessage): boolean {

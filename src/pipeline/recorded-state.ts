@@ -3,7 +3,6 @@ import {
   judgeHistory,
   type RepairState,
   readState,
-  type SnapshotState,
   type SourceState,
   stateKeys,
   type TopicsState,
@@ -87,19 +86,5 @@ export class RecordedState {
     return [...this.wanted]
       .map(([key, value]): [string, string] => [key, JSON.stringify(value)])
       .filter(([key, value]) => this.writer.state.get(key) !== value);
-  }
-
-  /** In mode `never` only what a repair asked for. `reload`: what this life found to be loaded again. */
-  tablesToLoad(
-    tables: readonly string[],
-    mode: 'initial' | 'never',
-    reload: (table: string) => SnapshotState | null,
-  ): { table: string; from: SnapshotState | null }[] {
-    return tables
-      .map((table) => ({
-        table,
-        from: reload(table) ?? readState<SnapshotState>(this.writer.state, stateKeys.snapshot(this.connector, table)),
-      }))
-      .filter(({ from }) => from?.status !== 'done' && (mode === 'initial' || from?.kind === 'repair'));
   }
 }

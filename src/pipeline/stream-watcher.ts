@@ -1,3 +1,4 @@
+import type { CdcError } from '../core/errors';
 import type { Lsn } from '../core/lsn';
 import type { TransactionStamp } from '../core/ports/encoding';
 import type { ChangedKeys, ChunkRows } from '../core/watermark';
@@ -16,6 +17,8 @@ export interface Emission {
   readonly snapshot: TransactionStamp['snapshot'];
   /** All rows are in batches (not yet acknowledged), but those that the stream changed meanwhile. */
   onAppended(leftOut: readonly number[]): void;
+  /** Row `index` cannot be written; those before it are in batches, those after it are given up. */
+  onFailed(error: CdcError, index: number): void;
 }
 
 /** What the snapshot beside the stream sees of it. Called synchronously, in WAL order. */

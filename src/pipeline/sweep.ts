@@ -9,6 +9,9 @@ import type { WatermarkWindows } from './watermark-windows';
 /** Keys of one partition kept in memory: beyond, the source is asked for some before the topic is read on. */
 const MAX_OPEN_KEYS = 500_000;
 
+/** Keys looked up at a time: whole rows are read, whatever they have. */
+const MAX_LOOKED_UP = 1_000;
+
 /** A table on its way, as the load has found it. */
 export interface SourceOfRows {
   readonly schema: string;
@@ -26,7 +29,7 @@ export interface SweepDeps {
   readonly chunkRows: number;
 }
 
-const KEY = 'id';
+export const KEY = 'id';
 
 /**
  * The deletes that were missed while nobody told them: keys that the topic still has and the source has not.
@@ -52,7 +55,7 @@ export class Sweep {
     const keys = new OpenKeys(horizon);
     let deletes = 0;
     const settle = async () => {
-      const settled = await this.settle(source, partition, keys.take(this.d.chunkRows));
+      const settled = await this.settle(source, partition, keys.take(Math.min(this.d.chunkRows, MAX_LOOKED_UP)));
       deletes += settled ?? 0;
       return settled !== null;
     };
@@ -69,32 +72,38 @@ export class Sweep {
     let left = keys;
     let deletes = 0;
     while (left.length > 0) {
-      const found = new Map<string, number>();
-      const there = new ChunkRows();
+      let found = new Map<string, number>();
+      let there = new ChunkRows();
       let gone: OpenKey[] = [];
-      const result = await this.d.windows.read(
-        {
+      const result = await this.d.windows.read({
+        request: {
           schema: source.schema,
           table: source.name,
           columns: source.columns,
           keyColumn: KEY,
           after: null,
           limit: left.length,
+          // No bound in bytes: a row that was not read would count as gone.
           where: null,
           keys: left.map(({ id }) => id),
         },
-        (row) => {
+        onRow: (row) => {
           found.set(textOf(row, source.columns.indexOf(KEY)), there.count);
           there.add(row);
         },
-        () => {
+        compose: () => {
           const composed = compose(source, partition, left, found, there);
           gone = composed.gone;
           return { route: source.route, rows: composed.rows, deletes: gone.length, snapshot: 'repair' };
         },
-        () => {},
-      );
+        goOn: () => {
+          found = new Map();
+          there = new ChunkRows();
+          return !this.d.windows.ended;
+        },
+      });
       if (!result) return null;
+      if (result.failed) throw result.failed.error;
       left = result.leftOut.flatMap((index) => gone[index] ?? []);
       deletes += gone.length - left.length;
     }
@@ -150,6 +159,6 @@ export function identityOf({ columns, tenantColumn }: SourceOfRows, { id, tenant
   return row;
 }
 
-function textOf(row: Tuple, column: number): string {
+export function textOf(row: Tuple, column: number): string {
   return row.bytes.toString('utf8', row.starts[column], row.ends[column]);
 }

@@ -20,6 +20,8 @@ export interface UpkeepDeps {
   /** Looks at source and slot; rejects with the first trouble. */
   inspect(): Promise<SourceInspection>;
   sight(): Omit<CaptureSight, 'look'>;
+  /** Why a load that is needed cannot go on, while the stream does; said in the log already. */
+  loadTrouble(): CdcError | null;
   onReadiness(readiness: Readiness): void;
   /** Ends this life of capture. */
   fail(error: CdcError): void;
@@ -86,13 +88,14 @@ export class Upkeep {
   /** Says what is new, once. */
   private tell(stall: CdcError | null): void {
     const { log, onReadiness } = this.d;
-    const news = stall?.message ?? this.danger?.message ?? '';
+    const held = stall ?? this.d.loadTrouble();
+    const news = held?.message ?? this.danger?.message ?? '';
     if (news === this.told) return;
     if (stall) log.warn({ code: stall.code, fix: stall.fix }, stall.message);
     else if (this.stalled) log.info({}, 'it moves again');
     this.stalled = stall !== null;
     this.told = news;
-    onReadiness(stall ? notReady(stall) : readyWith(this.danger ? [this.danger] : []));
+    onReadiness(held ? notReady(held) : readyWith(this.danger ? [this.danger] : []));
   }
 
   private async inspect(): Promise<void> {

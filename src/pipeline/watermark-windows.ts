@@ -1,21 +1,37 @@
 import { randomUUID } from 'node:crypto';
 import { deferred } from '../core/deferred';
-import { type Lsn, ZERO_LSN } from '../core/lsn';
+import type { CdcError } from '../core/errors';
+import type { Lsn } from '../core/lsn';
 import type { ChunkRequest, ChunkResult, MvccSnapshot, SourceQueries } from '../core/ports/source';
 import type { Tuple } from '../core/tuple';
 import { ChangedKeys, DecodedXids, seesAll, widenXid } from '../core/watermark';
 import { type Emission, type StreamWatcher, WATERMARK_PREFIX } from './stream-watcher';
 
-/** A chunk whose snapshot is older than the stream is read again: how long to wait before. */
+/** A chunk whose snapshot is older than the stream is read again: how long to wait before, at first and at most. */
 const REREAD_MS = 20;
+const MAX_REREAD_MS = 500;
 
 /** What to emit at the closing watermark; the rest is known here. */
 export type Composed = Pick<Emission, 'route' | 'rows' | 'deletes' | 'snapshot'>;
+
+export interface Reading {
+  readonly request: ChunkRequest;
+  /** Gets a reused tuple. Called again from the first row on when the same reading is tried again. */
+  readonly onRow: (row: Tuple) => void;
+  /** Called when the chunk is read. */
+  readonly compose: () => Composed;
+  /** Called before the chunk is tried again: false = give it up. */
+  readonly goOn: () => boolean;
+}
 
 export interface WindowResult {
   readonly chunk: ChunkResult;
   /** Indexes of rows that were not emitted, because the stream changed them between the watermarks. */
   readonly leftOut: readonly number[];
+  /** The row that could not be written; those before it are acknowledged, those after it were not emitted. */
+  readonly failed: { readonly error: CdcError; readonly index: number } | null;
+  /** Milliseconds of reading and of writing to Kafka, without waiting for the watermarks to come by. */
+  readonly ms: number;
   /** The closing watermark. */
   readonly closed: Lsn;
 }
@@ -28,8 +44,10 @@ interface Window {
   /** Transactions decoded before the opening watermark and perhaps not visible yet. */
   mustSee: readonly number[];
   opened: (() => void) | null;
-  closed: ((lsn: Lsn) => Emission) | null;
+  closed: ((lsn: Lsn) => Emission | null) | null;
 }
+
+type Appended = Pick<WindowResult, 'leftOut' | 'failed' | 'closed'> & { readonly sinceMs: number };
 
 /**
  * Reads of the source put into the order of the stream:
@@ -37,15 +55,20 @@ interface Window {
  *   opening watermark -> read a chunk -> closing watermark -> rows not changed in between go out
  *
  * The chunk may only be read in a snapshot that sees every transaction decoded before its opening watermark.
+ *
+ * Between {@link begin} and {@link finish} decoded transactions are remembered, until a snapshot has shown that they are
+ * visible. Those decoded before `begin`, by this life or an earlier one, are not: but each had its transaction id before its
+ * commit was read here, so before the first watermark after `begin` was written, and ids are given in ascending order. Once
+ * every transaction up to that watermark's id has ended for all readers, all of them are seen.
  */
 export class WatermarkWindows implements StreamWatcher {
   private window: Window | null = null;
   private readonly decoded = new DecodedXids();
-  /** Transaction of the message being decoded, and of the first opening watermark of this life. */
+  /** Transaction of the message being decoded, and of the first opening watermark since `begin`. */
   private current: number | null = null;
   private first: number | null = null;
   private eldersEnded = false;
-  private over = false;
+  private remembering = false;
   private stopped = false;
 
   constructor(
@@ -59,9 +82,8 @@ export class WatermarkWindows implements StreamWatcher {
   }
 
   onTransaction(xid: number): void {
-    if (this.over) return;
-    this.decoded.add(xid);
     this.current = xid;
+    if (this.remembering) this.decoded.add(xid);
   }
 
   onRow(table: string, key: string): void {
@@ -97,75 +119,98 @@ export class WatermarkWindows implements StreamWatcher {
     return this.stopped;
   }
 
-  /** Nothing more will be read: transactions need not be remembered any longer. */
-  finish(): void {
-    this.over = true;
+  /** Something will be read: to be called before. Does nothing when it was called already. */
+  begin(): void {
+    if (this.remembering) return;
+    this.remembering = true;
+    this.first = null;
+    this.eldersEnded = false;
   }
 
-  /**
-   * One chunk; resolves when its records are acknowledged, or with null after stop(). `compose` is called when the chunk is
-   * read. `onRepeat` is called before the chunk is read again.
-   */
-  async read(
-    request: ChunkRequest,
-    onRow: (row: Tuple) => void,
-    compose: () => Composed,
-    onRepeat: () => void,
-  ): Promise<WindowResult | null> {
+  /** Nothing will be read for now: transactions need not be remembered. */
+  finish(): void {
+    this.remembering = false;
+    this.decoded.clear();
+  }
+
+  /** One chunk; resolves when its records are acknowledged, or with null after stop() or when it was given up. */
+  async read(reading: Reading): Promise<WindowResult | null> {
+    for (;;) {
+      try {
+        const result = await this.readOnce(reading);
+        if (result !== 'again') return result;
+      } finally {
+        this.window = null; // of one that failed; its watermarks mean nothing any more
+      }
+      if (!reading.goOn()) return null;
+    }
+  }
+
+  /** again: the stream changed more rows meanwhile than are kept. */
+  private async readOnce(reading: Reading): Promise<WindowResult | 'again' | null> {
     const opened = deferred();
-    const appended = deferred<readonly number[]>();
+    const appended = deferred<Appended | 'again'>();
     const changed = new ChangedKeys();
     const id = randomUUID();
     let composed: Composed | null = null;
-    let closed: Lsn = ZERO_LSN;
+    const close = (closed: Lsn): Emission | null => {
+      if (changed.overflowed) {
+        appended.resolve('again');
+        return null;
+      }
+      const sinceMs = performance.now();
+      return {
+        ...composed!,
+        changed,
+        onAppended: (leftOut) => appended.resolve({ leftOut, failed: null, closed, sinceMs }),
+        onFailed: (error, index) => appended.resolve({ leftOut: [], failed: { error, index }, closed, sinceMs }),
+      };
+    };
     const window: Window = {
       opening: `open ${id}`,
       closing: `close ${id}`,
-      table: `${request.schema}.${request.table}`,
+      table: `${reading.request.schema}.${reading.request.table}`,
       changed,
       mustSee: [],
       opened: opened.resolve,
-      closed: (lsn) => {
-        closed = lsn;
-        return { ...composed!, changed, onAppended: appended.resolve };
-      },
+      closed: close,
     };
     this.window = window;
     await this.queries.emitMessage(WATERMARK_PREFIX, window.opening);
     await opened.promise;
-    const chunk = await this.readSeeing(window, request, onRow, onRepeat);
-    if (!chunk) return null;
-    composed = compose();
+    const read = await this.readSeeing(window, reading);
+    if (read === null || read === 'again') return read;
+    composed = reading.compose();
     await this.queries.emitMessage(WATERMARK_PREFIX, window.closing);
-    const leftOut = await appended.promise;
+    const emitted = await appended.promise;
+    if (emitted === 'again') return 'again';
+    const { leftOut, failed, closed, sinceMs } = emitted;
     await this.durable();
-    return { chunk, leftOut, closed };
+    return { chunk: read.chunk, leftOut, failed, closed, ms: read.ms + performance.now() - sinceMs };
   }
 
-  /**
-   * A life before this one may have decoded and confirmed a transaction whose commit is not visible yet: the stream will not
-   * show it again. Whatever began before the first watermark must have ended once; a long transaction then holds up the load.
-   */
+  /** See the class: what was decoded before `begin` is seen. A long transaction holds up the load. */
   private eldersAreSeen(snapshot: MvccSnapshot): boolean {
     this.eldersEnded ||= snapshot.xmin > widenXid(this.first!, snapshot.xmax);
     return this.eldersEnded;
   }
 
   private async readSeeing(
-    window: Window,
-    request: ChunkRequest,
-    onRow: (row: Tuple) => void,
-    onRepeat: () => void,
-  ): Promise<ChunkResult | null> {
-    while (!this.stopped) {
+    { mustSee, changed }: Window,
+    { request, onRow, goOn }: Reading,
+  ): Promise<{ chunk: ChunkResult; ms: number } | 'again' | null> {
+    for (let wait = REREAD_MS; !this.stopped; wait = Math.min(MAX_REREAD_MS, wait * 2)) {
+      let sinceMs = 0;
       const accept = (snapshot: MvccSnapshot) => {
         this.decoded.forget(snapshot);
-        return this.eldersAreSeen(snapshot) && seesAll(snapshot, window.mustSee);
+        sinceMs = performance.now();
+        return this.eldersAreSeen(snapshot) && seesAll(snapshot, mustSee);
       };
       const chunk = await this.queries.readChunk(request, accept, onRow);
-      if (chunk) return chunk;
-      onRepeat();
-      await new Promise((resolve) => setTimeout(resolve, REREAD_MS));
+      if (chunk) return { chunk, ms: performance.now() - sinceMs };
+      if (changed.overflowed) return 'again';
+      if (!goOn()) return null;
+      await new Promise((resolve) => setTimeout(resolve, wait));
     }
     return null;
   }

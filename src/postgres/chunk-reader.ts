@@ -4,6 +4,7 @@ import { to as copyTo } from 'pg-copy-streams';
 import { CdcError } from '../core/errors';
 import type { ChunkRequest, ChunkResult, MvccSnapshot } from '../core/ports/source';
 import type { Tuple } from '../core/tuple';
+import { asCondition } from './condition';
 import { CopyRows } from './copy-rows';
 import { quoteIdentifier, quoteLiteral, quoteQualified } from './identifiers';
 import type { Sessions } from './sessions';
@@ -37,7 +38,7 @@ export async function readChunk(
       try {
         const begun = await begin(sessions, client, request);
         if (!begun) continue;
-        return accept(begun.snapshot) ? await copy(sessions, client, request, begun.table, onRow) : null;
+        return accept(begun.snapshot) ? await read(sessions, client, request, begun.table, onRow) : null;
       } finally {
         // The transaction only read. Where even this fails, the connection is gone and with it the transaction.
         await sessions.run(client, () => client.query('ROLLBACK')).catch(() => {});
@@ -96,8 +97,8 @@ export function parseSnapshot(text: string): MvccSnapshot {
   return { xmin: BigInt(xmin), xmax: BigInt(xmax), running: running === '' ? [] : running.split(',').map(BigInt) };
 }
 
-/** The key comes once more as last column, beyond those that were asked for. */
-export function chunkStatement(request: ChunkRequest, table: ChunkTable): string {
+/** The key comes once more as last column, beyond those that were asked for. `upTo`: the last key that counts. */
+export function chunkStatement(request: ChunkRequest, table: ChunkTable, upTo: string | null = null): string {
   const key = `t.${quoteIdentifier(request.keyColumn)}`;
   const keyType = column(request, table, request.keyColumn).type;
   const values = [...request.columns, request.keyColumn].map((name) => {
@@ -108,15 +109,28 @@ export function chunkStatement(request: ChunkRequest, table: ChunkTable): string
   });
   const conditions = [
     request.after === null ? null : `${key} > ${quoteLiteral(request.after)}::${keyType}`,
+    upTo === null ? null : `${key} <= ${quoteLiteral(upTo)}::${keyType}`,
     request.keys ? `${key} IN (${request.keys.map((text) => `${quoteLiteral(text)}::${keyType}`).join(', ')})` : null,
-    // On lines of its own, so that a comment at its end comments out nothing of ours.
-    request.where === null ? null : `(\n${request.where}\n)`,
+    request.where === null ? null : asCondition(request.where),
   ].filter((condition) => condition !== null);
-  // Tables that inherit in the old way are published by themselves.
-  const from = `${table.partitioned ? '' : 'ONLY '}${quoteQualified(request.schema, request.table)} AS t`;
   const where = conditions.length > 0 ? ` WHERE ${conditions.join(' AND ')}` : '';
-  const select = `SELECT ${values.join(', ')} FROM ${from}${where} ORDER BY ${key} LIMIT ${Math.trunc(request.limit)}`;
+  const select = `SELECT ${values.join(', ')} FROM ${tableAs(request, table)}${where} ORDER BY ${key} LIMIT ${Math.trunc(request.limit)}`;
   return `COPY (${select}) TO STDOUT (FORMAT binary)`;
+}
+
+/** The last of the next `limit` keys, and how many there are. */
+function spanStatement(request: ChunkRequest, table: ChunkTable): string {
+  const key = `t.${quoteIdentifier(request.keyColumn)}`;
+  const { type, output } = column(request, table, request.keyColumn);
+  const after = request.after === null ? '' : ` WHERE ${key} > ${quoteLiteral(request.after)}::${type}`;
+  const keys = `SELECT ${key} AS key FROM ${tableAs(request, table)}${after} ORDER BY ${key} LIMIT ${Math.trunc(request.limit)}`;
+  const text = output === null ? 'key' : `${output}(key)::text`;
+  return `SELECT ${text} AS last, count(*) OVER () AS count FROM (${keys}) AS keys ORDER BY keys.key DESC LIMIT 1`;
+}
+
+/** Tables that inherit in the old way are published by themselves. */
+function tableAs({ schema, table }: ChunkRequest, { partitioned }: ChunkTable): string {
+  return `${partitioned ? '' : 'ONLY '}${quoteQualified(schema, table)} AS t`;
 }
 
 function column({ schema, table: name }: ChunkRequest, table: ChunkTable, columnName: string): ChunkColumn {
@@ -125,35 +139,71 @@ function column({ schema, table: name }: ChunkRequest, table: ChunkTable, column
   throw new CdcError('contract_column_missing', `column ${columnName} of ${schema}.${name} does not exist`);
 }
 
-async function copy(
+/**
+ * Under a condition the chunk is a span of keys and not a number of rows: a search for rows that are rare would else hold its
+ * snapshot for as long as it takes to read the whole table.
+ */
+async function read(
   sessions: Sessions,
   client: PoolClient,
   request: ChunkRequest,
   table: ChunkTable,
   onRow: (row: Tuple) => void,
 ): Promise<ChunkResult> {
+  if (request.where === null || request.keys) return copy(sessions, client, request, table, null, onRow);
+  const { rows } = await sessions.run(client, () => client.query(spanStatement(request, table)));
+  const [span] = rows as { last: string; count: string }[];
+  if (!span) return { rows: 0, bytes: 0, scanned: 0, lastKey: null, exhausted: true };
+  const found = await copy(sessions, client, request, table, span.last, onRow);
+  if (!found.exhausted && found.rows < request.limit) return found; // its bytes ended it
+  const scanned = Number(span.count);
+  return { ...found, scanned, lastKey: span.last, exhausted: scanned < request.limit };
+}
+
+async function copy(
+  sessions: Sessions,
+  client: PoolClient,
+  request: ChunkRequest,
+  table: ChunkTable,
+  upTo: string | null,
+  onRow: (row: Tuple) => void,
+): Promise<ChunkResult> {
+  const { maxBytes = Number.POSITIVE_INFINITY, limit } = request;
   const keyIndex = request.columns.length;
-  let rows = 0;
+  const found = { rows: 0, bytes: 0, lastKey: null as string | null };
+  let full = false;
   let last: Tuple | null = null;
   const parser = new CopyRows((row) => {
-    rows++;
+    if (full) return;
+    found.rows++;
+    found.bytes += row.ends[keyIndex]! - row.starts[0]!;
     last = row;
     row.count = keyIndex;
     onRow(row);
+    full = found.bytes >= maxBytes && found.rows < limit;
+    if (full) found.lastKey = valueText(row, keyIndex);
   });
-  await sessions.run(client, () => drain(client.query(copyTo(chunkStatement(request, table))), parser));
-  return { rows, lastKey: last && valueText(last, keyIndex), exhausted: rows < request.limit };
+  const stream = client.query(copyTo(chunkStatement(request, table, upTo)));
+  await sessions.run(client, () => drain(stream, parser, () => full));
+  if (full) {
+    // The server would go on sending what nobody wants. Ending a client in the middle of a statement destroys its socket.
+    void client.end().catch(() => {});
+  } else {
+    found.lastKey = last && valueText(last, keyIndex);
+  }
+  return { ...found, scanned: found.rows, exhausted: !full && found.rows < limit };
 }
 
-/** Reads to the end even when a row was not wanted, so that the connection can go on. */
-function drain(stream: Readable, parser: CopyRows): Promise<void> {
+/** Reads until `enough`, else to the end even when a row was not wanted, so that the connection can go on. */
+function drain(stream: Readable, parser: CopyRows, enough: () => boolean): Promise<void> {
   return new Promise((resolve, reject) => {
     let failure: unknown;
     let failed = false;
     stream.on('data', (chunk: Buffer) => {
-      if (failed) return;
+      if (failed || enough()) return;
       try {
         parser.push(chunk);
+        if (enough()) resolve();
       } catch (error) {
         failed = true;
         failure = error;

@@ -1,5 +1,6 @@
 import type { SourceQueries } from '../core/ports/source';
 import { readChunk } from './chunk-reader';
+import { checkCondition } from './condition';
 import type { ConnectionOptions } from './connection';
 import { databaseOver } from './database';
 import { describeTable } from './inspect-tables';
@@ -21,6 +22,7 @@ export function openSourceQueries(url: string, options: ConnectionOptions): Sour
     emitMessage: async (prefix, content) => {
       await db.query('SELECT pg_logical_emit_message(true, $1, $2)', [prefix, content], 'emit_message');
     },
+    checkCondition: (schema, table, where) => checkCondition(sessions, schema, table, where),
     readChunk: (request, accept, onRow) => readChunk(sessions, request, accept, onRow),
     estimateRows: async (schema, table) => {
       const [found] = await db.query<{ rows: number }>(ESTIMATE, [schema, table]);

@@ -220,7 +220,7 @@ export class TestPipeline {
   private async loaded(): Promise<boolean> {
     const done = new Map<string, boolean>();
     for (const { key, value } of await readTopic(this.stateTopic, this.brokers)) {
-      const table = /\/snapshot\/(.+)$/.exec(key?.toString() ?? '')?.[1];
+      const table = /^[^/]+\/snapshot\/(.+)$/.exec(key?.toString() ?? '')?.[1];
       if (table !== undefined) done.set(table, value !== null && JSON.parse(value.toString()).status === 'done');
     }
     return done.size === 2 && [...done.values()].every(Boolean);

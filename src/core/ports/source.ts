@@ -44,7 +44,9 @@ export interface ChunkRequest {
   /** Exclusive lower bound as text; null = from the start. */
   readonly after: string | null;
   readonly limit: number;
-  /** Validated SQL of an operator's request; null = all rows. */
+  /** No further row once the rows have so many bytes; absent = no bound. */
+  readonly maxBytes?: number;
+  /** A condition that `checkCondition` has accepted; null = all rows. `limit` counts rows that do not meet it, too. */
   readonly where: string | null;
   /** Rows of these keys only, as text. */
   readonly keys?: readonly string[];
@@ -52,7 +54,11 @@ export interface ChunkRequest {
 
 export interface ChunkResult {
   readonly rows: number;
-  /** Largest key read, as text; null when there was no row. */
+  /** Of their values. */
+  readonly bytes: number;
+  /** Rows passed over: with a condition more than `rows`. */
+  readonly scanned: number;
+  /** Largest key passed over, as text; null when there was no row. */
   readonly lastKey: string | null;
   /** True when the table has no more rows after these. */
   readonly exhausted: boolean;
@@ -120,6 +126,11 @@ export interface SourceQueries {
     accept: (snapshot: MvccSnapshot) => boolean,
     onRow: (row: Tuple) => void,
   ): Promise<ChunkResult | null>;
+  /**
+   * That `where` is one condition on rows of the table, which this role may ask for. Nothing is read. Rejects with
+   * snapshot_where, source_permission, table_missing.
+   */
+  checkCondition(schema: string, table: string, where: string): Promise<void>;
   /** For progress: pg_class.reltuples, at least 0. */
   estimateRows(schema: string, table: string): Promise<number>;
   close(): Promise<void>;

@@ -52,6 +52,10 @@ export interface TopicWriter {
   tail(topic: string, partition: number): Tail | null;
   /** Latest value per key of the state topic when the writer was opened. */
   readonly state: ReadonlyMap<string, string>;
+  /** Offset of the state topic's first record that is not in `state`. */
+  readonly stateEnd: bigint;
+  /** The offset behind the last acknowledged record, by partition (`topic/partition`); of one not written to, where it ended. */
+  readonly ends: ReadonlyMap<string, bigint>;
   newBatch(): OutgoingBatch;
   /** Largest record batch the topic takes, in bytes. */
   maxBatchBytes(topic: string): number;

@@ -99,6 +99,8 @@ describe('keyset', () => {
     expect(await read(request('ended', { limit: 11 }))).toMatchObject({ rows: 10, lastKey: '10', exhausted: true });
     expect(await read(request('ended', { after: '10' }))).toEqual({
       rows: 0,
+      bytes: 0,
+      scanned: 0,
       lastKey: null,
       exhausted: true,
       values: [],
@@ -125,6 +127,33 @@ describe('keyset', () => {
     expect(await read(request('filtered', { after: '1', where }))).toMatchObject({ values: [['2'], ['9']] });
   });
 
+  it('goes on by the keys it has passed, so that a search for rare rows is no long read', async () => {
+    await db.execute('CREATE TABLE rare AS SELECT g AS id FROM generate_series(1, 100) g');
+    const chunk = request('rare', { limit: 30, where: 'id IN (31, 95)' });
+    expect(await read(chunk)).toMatchObject({ values: [], scanned: 30, lastKey: '30', exhausted: false });
+    expect(await read({ ...chunk, after: '30' })).toMatchObject({ values: [['31']], scanned: 30, lastKey: '60' });
+    const last = await read({ ...chunk, after: '90' });
+    expect(last).toMatchObject({ values: [['95']], scanned: 10, lastKey: '100', exhausted: true });
+  });
+
+  it('ends where its bytes are full, with the rows it has', async () => {
+    await db.execute(`CREATE TABLE wide AS SELECT g AS id, repeat('x', 100000) AS text FROM generate_series(1, 200) g`);
+    const chunk = request('wide', { columns: ['id', 'text'], limit: 200, maxBytes: 450_000 });
+    const first = await read(chunk);
+    expect(first).toMatchObject({ rows: 5, scanned: 5, lastKey: '5', exhausted: false });
+    expect(first.bytes).toBeGreaterThan(500_000);
+    // The connection was given up in the middle of the answer; the next chunk has another.
+    expect(await read({ ...chunk, after: '5', limit: 3 })).toMatchObject({ rows: 3, lastKey: '8', exhausted: false });
+    expect(await read({ ...chunk, after: '198' })).toMatchObject({ rows: 2, lastKey: '200', exhausted: true });
+    expect(await read({ ...chunk, maxBytes: 1, limit: 200 })).toMatchObject({
+      rows: 1,
+      lastKey: '1',
+      exhausted: false,
+    });
+    const odd = await read({ ...chunk, where: 'id % 2 = 1', limit: 100 });
+    expect(odd).toMatchObject({ rows: 5, lastKey: '9', exhausted: false });
+  });
+
   it('reads a partitioned table as one, and a parent without its children', async () => {
     await db.execute(`
       CREATE TABLE parted (id int PRIMARY KEY) PARTITION BY RANGE (id);
@@ -136,6 +165,64 @@ describe('keyset', () => {
     expect((await read(request('parted'))).values).toEqual([['1'], ['7']]);
     expect((await read(request('parent'))).values).toEqual([['1']]);
     expect(await queries.estimateRows('public', 'parted')).toBe(2);
+  });
+});
+
+describe('a condition', () => {
+  beforeAll(async () => {
+    await db.execute(`
+      CREATE TABLE asked AS SELECT g AS id, 'x'::text AS name, now() AS at FROM generate_series(1, 10) g;
+      CREATE TABLE secret AS SELECT 1 AS id`);
+  });
+
+  it.each([
+    'id > 3',
+    "name = 'a) or (b' OR at > now() - interval '1 day' -- and so on",
+    'id IN (SELECT id FROM secret) /* nested /* comments */ too */',
+    `name ~ '[)]' AND "name" <> $$it's$$`,
+  ])('that is one is taken: %s', async (where) => {
+    await queries.checkCondition('public', 'asked', where);
+    expect((await read(request('asked', { where }))).scanned).toBe(10);
+  });
+
+  it.each([
+    ['', /empty/],
+    ['id = ', /at its end/],
+    ['colour = 1', /at character 1: column "colour" does not exist/],
+    ['id', /must be type boolean/],
+    ['name = 1', /operator does not exist/],
+    ["id = 'planted'", /at character 6/],
+    ['id IN (SELECT id FROM nowhere)', /at character 23/],
+    ['true; DROP TABLE asked', /at character 5/],
+    ['true) TO STDOUT; DROP TABLE asked; COPY (SELECT (1', /refused/],
+    ['true) UNION ALL SELECT FROM secret WHERE (true', /at character/],
+    ['true]) UNION ALL SELECT FROM secret WHERE true = ALL (ARRAY[true', /at character/],
+    ['true) -- ', /refused/],
+    ["name = 'open", /refused/],
+    ['true OR "name', /refused/],
+    ['true /* open', /refused/],
+    ['name = $x$open', /refused/],
+    ['id = $1', /refused/],
+    ['count(*) > 1', /aggregate/],
+    ['true LIMIT 1', /at character/],
+  ])('that is none, or more, is refused by name: %s', async (where, message) => {
+    const error = await failure(queries.checkCondition('public', 'asked', where));
+    expect(error).toMatchObject({ kind: 'snapshot_where', message: expect.stringMatching(message) });
+    expect(error.message).not.toContain('planted');
+    expect(await db.query('SELECT FROM asked')).toHaveLength(10);
+  });
+
+  it('asks for no more than the role may', async () => {
+    const role = uniqueName('reader');
+    await db.execute(`CREATE ROLE ${role} LOGIN PASSWORD 'pw'; GRANT SELECT (id) ON asked TO ${role}`);
+    const limited = openSourceQueries(as(role), { applicationName: 'chunk-test-limited' });
+    await limited.checkCondition('public', 'asked', 'id = 1');
+    for (const where of ["name = 'x'", 'id IN (SELECT id FROM secret)'])
+      expect(await failure(limited.checkCondition('public', 'asked', where))).toMatchObject({
+        kind: 'source_permission',
+      });
+    await limited.close();
+    await db.execute(`DROP OWNED BY ${role}; DROP ROLE ${role}`);
   });
 });
 

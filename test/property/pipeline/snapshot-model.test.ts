@@ -1,136 +1,130 @@
 import fc from 'fast-check';
-import { deferred } from '../../../src/core/deferred';
-import { HistoryWitness } from '../../../src/core/history-witness';
-import { silentLogger } from '../../../src/core/ports/log';
-import { Progress } from '../../../src/core/progress';
-import { newCaptureStats, silentCaptureObservers } from '../../../src/core/stats';
-import { DeadLetters } from '../../../src/pipeline/dead-letters';
-import { Flusher } from '../../../src/pipeline/flusher';
-import { Pump } from '../../../src/pipeline/pump';
-import { Routes } from '../../../src/pipeline/routes';
-import { Snapshot } from '../../../src/pipeline/snapshot';
-import { Sweep } from '../../../src/pipeline/sweep';
-import { WatermarkWindows } from '../../../src/pipeline/watermark-windows';
-import { FakeBroker } from '../../support/doubles/broker';
-import { dice, PretendedSource, turn } from '../../support/doubles/source';
-import { fakeEncoder, plainTables } from '../../support/doubles/wal';
+import { stateKeys } from '../../../src/core/capture-state';
+import { isOver, type LoadRequest } from '../../../src/core/loads';
+import { FakeBroker, type Fault } from '../../support/doubles/broker';
+import { CONNECTOR, expectTopicIsTable, live, loadsOf, TABLE } from '../../support/doubles/life';
+import { dice, PretendedSource } from '../../support/doubles/source';
 
 const PARTITIONS = 2;
-async function load(source: PretendedSource, seed: number, commits: number, maxBytes: number) {
-  const roll = dice(seed);
-  const broker = new FakeBroker([{ name: 'ventia.orders', partitions: PARTITIONS }], 1000);
-  const writer = broker.open();
-  const stats = newCaptureStats();
-  const progress = new Progress(0);
-  const failed = deferred<never>();
-  let paused = false;
-  const flusher = new Flusher(writer, progress, maxBytes, stats, silentCaptureObservers, {
-    onAcknowledged: () => {
-      if (pump.waitingForRoom) pump.drain();
-    },
-    onFailure: failed.reject,
-  });
-  const encoders = {
-    tables: ['ventia.orders'],
-    columns: () => ['id', 'tenant_id', 'version'],
-    tenantColumn: () => 'tenant_id',
-    compile: () => fakeEncoder,
-  };
-  const queries = source.queries();
-  const windows = new WatermarkWindows(queries, () => flusher.durable());
-  const snapshot = new Snapshot({
-    connector: 'test',
-    queries,
-    windows,
-    epoch: 1n,
-    sweep: new Sweep({ windows, readKeys: async function* () {}, chunkRows: 4 }),
-    encoders,
-    absentColumns: () => [],
-    chunkRows: 4,
-    stats,
-    log: silentLogger,
-    saveState: () => Promise.resolve(),
-  });
-  const tails = [...Array(PARTITIONS).keys()].flatMap((p) => writer.tail('ventia.orders', p) ?? []);
-  const witness = new HistoryWitness(tails, 1n, 0n);
-  const pump: Pump = new Pump({
-    routes: new Routes({ encoders, tables: plainTables, writer, stats }),
-    decode: (payload) => source.wal[payload.readUInt32BE(0)]!,
-    flusher,
-    progress,
-    stats,
-    watcher: windows,
-    deadLetters: new DeadLetters('halt', 'dlq', 'test', null),
-    epoch: 1n,
-    witness,
-    pause: () => {
-      paused = true;
-    },
-    resume: () => {
-      paused = false;
-    },
-    onFailure: failed.reject,
-  });
-  pump.drain();
-  let loaded = false;
-  const loading = snapshot.run(pump, [{ table: 'ventia.orders', from: null }]).then(() => {
-    loaded = true;
-  });
-  let next = 0;
-  const simulate = async () => {
-    for (let left = commits; !loaded || next < source.wal.length || !flusher.drained; ) {
-      if (left > 0 && roll(2) === 0) {
-        source.commit(roll);
-        left--;
-      }
-      if (roll(3) === 0) source.reveal(roll);
-      for (let n = roll(8); n > 0 && next < source.wal.length && !paused; n--) {
-        const payload = Buffer.alloc(4);
-        payload.writeUInt32BE(next++);
-        pump.onMessage(payload, 0n);
-      }
-      await turn();
-    }
-  };
-  await Promise.race([Promise.all([simulate(), loading]), failed.promise]);
-  return broker;
-}
+const newBroker = () => new FakeBroker([{ name: TABLE, partitions: PARTITIONS }], 1000);
 
-/** What a reader of the topics ends with. */
-function materialize(broker: FakeBroker): Map<number, number> {
-  const table = new Map<number, number>();
-  for (const { key, value } of broker.log) {
-    if (value === null) continue;
-    const { op, version } = JSON.parse(value) as { op: string; version: number };
-    if (op === 'd') table.delete(Number(key));
-    else table.set(Number(key), version);
-  }
-  return table;
-}
-
-describe('first load beside the stream', () => {
-  it('ends with the source table: no gap, no old row over a new one, no deleted row resurrected', async () => {
-    const shape = fc.record({
-      seed: fc.integer(),
-      rows: fc.integer({ min: 0, max: 25 }),
-      commits: fc.integer({ min: 0, max: 60 }),
-      maxBytes: fc.constantFrom(300, 100_000),
-    });
-    await fc.assert(
-      fc.asyncProperty(shape, async ({ seed, rows, commits, maxBytes }) => {
-        const source = new PretendedSource(rows);
-        const broker = await load(source, seed, commits, maxBytes);
-        expect([...materialize(broker)].sort(([a], [b]) => a - b)).toEqual(
-          [...source.content].map(([id, { version }]) => [id, version]).sort(([a], [b]) => a! - b!),
-        );
-        for (let p = 0; p < PARTITIONS; p++) {
-          const positions = broker.log.filter((r) => r.partition === p && r.value !== null).map((r) => r.position);
-          const order = positions.map((p) => p.commitLsn * 1000n + p.seq);
-          expect(order).toEqual([...order].sort((a, b) => (a < b ? -1 : 1)));
-          expect(new Set(order).size).toBe(order.length);
-        }
-      }),
-      { numRuns: 200 },
-    );
-  });
+const shape = {
+  seed: fc.integer(),
+  rows: fc.integer({ min: 0, max: 25 }),
+  commits: fc.integer({ min: 0, max: 60 }),
+  maxBytes: fc.constantFrom(300, 100_000),
+};
+const faults = fc.array(fc.constantFrom<Fault>('none', 'none', 'none', 'none', 'reject', 'partial', 'lost-answer'), {
+  maxLength: 12,
 });
+
+/** Chunks that went out, by their closing watermarks. */
+function chunksSeen(broker: FakeBroker): number {
+  const reads = broker.log.filter(({ value }) => value !== null && JSON.parse(value).op === 'r');
+  return new Set(reads.map(({ position }) => position.commitLsn)).size;
+}
+
+it('a first load ends with the source table: no gap, no old row over a new one, no deleted row resurrected', async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.record({ ...shape, faults }), async ({ seed, rows, commits, maxBytes, faults }) => {
+      const source = new PretendedSource(rows);
+      const broker = newBroker();
+      broker.faults.push(...faults);
+      const roll = dice(seed);
+      const life = { source, broker, roll, commits: { left: commits }, maxBytes, epoch: 1n };
+      let confirmed = 0n;
+      let lives = 1;
+      for (; ; lives++) {
+        expect(lives).toBeLessThan(20);
+        const result = await live({ ...life, confirmed });
+        confirmed = result.confirmed;
+        if (!result.error) break;
+      }
+      expectTopicIsTable(broker, source);
+      // Resumed, not begun again: each death costs one chunk at most.
+      const [load] = loadsOf(broker);
+      expect(chunksSeen(broker)).toBeLessThanOrEqual(load!.state!.chunks + lives - 1);
+    }),
+    { numRuns: 200 },
+  );
+}, 60_000);
+
+/** What people do: ask for loads, with and without a condition, and steer them as it comes. */
+class People {
+  private asked = 0;
+  readonly cancelled = new Set<string>();
+
+  constructor(
+    private readonly broker: FakeBroker,
+    private readonly roll: (n: number) => number,
+    private left: number,
+  ) {}
+
+  act(tell: (key: string, value: string) => void): void {
+    const { roll } = this;
+    const write = (id: string, request: Omit<LoadRequest, 'by' | 'at'>) =>
+      tell(stateKeys.loadRequest(CONNECTOR, id), JSON.stringify({ by: 'p', at: '2026', ...request }));
+    if (this.left > 0 && roll(4) === 0) {
+      this.left--;
+      const open = loadsOf(this.broker, 'never').filter((load) => !isOver(load));
+      const one = open[roll(Math.max(1, open.length))];
+      if (!one || roll(3) === 0) {
+        const where = roll(2) === 0 ? String(2 + roll(2)) : null;
+        write(`r${this.asked++}`, { table: TABLE, where, desired: 'run' });
+      } else {
+        const desired = (['run', 'pause', 'cancel'] as const)[roll(3)]!;
+        if (desired === 'cancel') this.cancelled.add(one.id);
+        write(one.id, { table: TABLE, where: one.where, desired });
+      }
+    } else if (this.left === 0) {
+      // In the end everybody lets go of what is held, and the whole table is asked for.
+      for (const { id, where, desired } of loadsOf(this.broker, 'never'))
+        if (desired === 'pause') write(id, { table: TABLE, where, desired: 'run' });
+      write('last', { table: TABLE, where: null, desired: 'run' });
+      this.left--;
+    }
+  }
+
+  get done(): boolean {
+    return this.left < 0;
+  }
+}
+
+it('requests, pauses, cancellations, conditions and deaths, in any order: what is asked for comes, the stream is right', async () => {
+  const steered = fc.record({
+    ...shape,
+    faults,
+    actions: fc.integer({ min: 0, max: 12 }),
+    deaths: fc.integer({ min: 0, max: 3 }),
+  });
+  await fc.assert(
+    fc.asyncProperty(steered, async ({ seed, rows, commits, maxBytes, faults, actions, deaths }) => {
+      const source = new PretendedSource(rows);
+      const broker = newBroker();
+      broker.faults.push(...faults);
+      const roll = dice(seed);
+      const people = new People(broker, roll, actions);
+      let confirmed = 0n;
+      let left = deaths;
+      let lives = 1;
+      const life = { source, broker, roll, commits: { left: commits }, maxBytes, epoch: 1n, mode: 'never' as const };
+      const act = (tell: (key: string, value: string) => void) => people.act(tell);
+      const dies = () => left > 0 && roll(60) === 0 && left-- > 0;
+      for (; ; lives++) {
+        expect(lives).toBeLessThan(30);
+        const result = await live({ ...life, confirmed, people: act, dies });
+        confirmed = result.confirmed;
+        if (!result.error && people.done) break;
+        if (!result.error) people.act((key, value) => broker.state.set(key, value));
+      }
+      // The table is never loaded by itself in this mode: only the last request can have brought all of it.
+      expectTopicIsTable(broker, source);
+      const loads = loadsOf(broker, 'never');
+      for (const { id, state } of loads)
+        expect(state!.status).toMatch(people.cancelled.has(id) ? /^(done|cancelled)$/ : /^done$/);
+      const recorded = loads.reduce((sum, { state }) => sum + state!.chunks, 0);
+      expect(chunksSeen(broker)).toBeLessThanOrEqual(recorded + lives - 1);
+    }),
+    { numRuns: 80 },
+  );
+}, 60_000);

@@ -26,6 +26,8 @@ export class FakeBroker {
   readonly log: StoredRecord[] = [];
   readonly state = new Map<string, string>();
   readonly faults: Fault[] = [];
+  /** Of writers: each fences the ones before it. */
+  private generation = 0;
 
   constructor(
     readonly topics: readonly { name: string; partitions: number }[],
@@ -39,14 +41,17 @@ export class FakeBroker {
       this.log.map((r) => [`${r.topic}/${r.partition}`, { ...r.position, timestampMs: r.timestampMs }]),
     );
     const state = new Map(this.state);
+    const generation = ++this.generation;
     return {
       topics: this.topics,
       state,
+      stateEnd: 0n,
+      ends: new Map(),
       tail: (topic, partition) => tails.get(`${topic}/${partition}`) ?? null,
       newBatch: () => new FakeBatch(),
       maxBatchBytes: () => this.maxBatchBytes,
       batchBytes: (records) => records.reduce((sum, { key, value }) => sum + key + Math.max(0, value), 0),
-      flush: (batch) => this.flush(batch as FakeBatch),
+      flush: (batch) => this.flush(batch as FakeBatch, generation),
       renewFenceEveryMs: 3_600_000,
       renewFence: () => Promise.resolve(),
       check: () => Promise.resolve(),
@@ -54,14 +59,18 @@ export class FakeBroker {
     };
   }
 
-  private async flush(batch: FakeBatch): Promise<void> {
+  private async flush(batch: FakeBatch, generation: number): Promise<void> {
     if (batch.largestBytes > this.maxBatchBytes) throw new CdcError('record_too_large', 'batch too large');
     const sent = [...batch.stored];
     for (let tick = 0; tick < this.flushTicks; tick++) await new Promise((resolve) => setImmediate(resolve));
+    if (generation !== this.generation) throw new CdcError('fenced', 'a newer writer was opened');
     const fault = this.faults.shift() ?? 'none';
     if (fault !== 'reject') {
       this.log.push(...sent.filter((r) => fault !== 'partial' || r.partition % 2 === 0));
-      for (const [key, value] of batch.states) this.state.set(key, value);
+      for (const [key, value] of batch.states) {
+        if (value === null) this.state.delete(key);
+        else this.state.set(key, value);
+      }
     }
     if (fault !== 'none') throw new CdcError('produce_failed', fault);
   }
@@ -69,7 +78,7 @@ export class FakeBroker {
 
 class FakeBatch implements OutgoingBatch {
   readonly stored: StoredRecord[] = [];
-  readonly states: [string, string][] = [];
+  readonly states: [string, string | null][] = [];
   private readonly sizes = new Map<string, number>();
   bytes = 0;
 
@@ -98,7 +107,7 @@ class FakeBatch implements OutgoingBatch {
     this.bytes += size;
   }
 
-  appendState(key: string, value: string): void {
+  appendState(key: string, value: string | null): void {
     this.states.push([key, value]);
   }
 

@@ -1,3 +1,4 @@
+import type { CdcError } from '../../../src/core/errors';
 import type { SourceQueries } from '../../../src/core/ports/source';
 import type { ReplicationMessage } from '../../../src/core/replication-message';
 import { RELATION, row } from './wal';
@@ -25,13 +26,15 @@ interface Write extends Version {
 
 /**
  * A table whose transactions enter the WAL first and become visible to readers a little later, as PostgreSQL's do. A row is
- * not written again before its last writer has ended.
+ * not written again before its last writer has ended. A condition is a number: ids that it divides.
  */
 export class PretendedSource {
   readonly wal: ReplicationMessage[] = [];
   private readonly rows = new Map<number, Version>();
   private readonly visible = new Map<number, Version>();
   private readonly pending = new Map<number, Write[]>();
+  /** Every read is refused with it, while there is one. */
+  refuses: CdcError | null = null;
   private xid = 1;
   private lsn = 100n;
 
@@ -86,17 +89,28 @@ export class PretendedSource {
         this.transaction((messages) => messages.push({ ...message, content: Buffer.from(content) }));
         await turn();
       },
-      readChunk: async ({ after, limit, keys }, accept, onRow) => {
+      checkCondition: () => (this.refuses ? Promise.reject(this.refuses) : Promise.resolve()),
+      readChunk: async ({ after, limit, keys, where, maxBytes = Number.POSITIVE_INFINITY }, accept, onRow) => {
         const running = [...this.pending.keys()].map(BigInt);
         const frozen = [...this.visible].sort(([a], [b]) => a - b);
         const xmin = running[0] ?? BigInt(this.xid); // a Map keeps the order of insertion
         await turn();
+        if (this.refuses) throw this.refuses;
         if (!accept({ xmin, xmax: BigInt(this.xid), running })) return null;
         const wanted = frozen.filter(([id]) => keys?.includes(String(id)) ?? (after === null || id > Number(after)));
-        const rows = wanted.slice(0, limit);
+        // As wide as its number: a chunk's bytes may end it.
+        let bytes = 0;
+        const passed = wanted.slice(0, limit).filter(([id]) => {
+          const fits = bytes < maxBytes;
+          bytes += id;
+          return fits;
+        });
+        const rows = passed.filter(([id]) => where === null || id % Number(where) === 0);
         for (const [id, { tenant, version }] of rows) onRow(row(id, tenant, version));
         await turn();
-        return { rows: rows.length, lastKey: String(rows.at(-1)?.[0] ?? after), exhausted: rows.length < limit };
+        const lastKey = passed.length > 0 ? String(passed.at(-1)![0]) : null;
+        const exhausted = passed.length === wanted.length && passed.length < limit;
+        return { rows: rows.length, bytes, scanned: passed.length, lastKey, exhausted };
       },
       estimateRows: () => Promise.resolve(this.visible.size),
       close: () => Promise.resolve(),

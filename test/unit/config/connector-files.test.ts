@@ -53,7 +53,7 @@ describe('what a class without keys means', () => {
       publicationColumns: 'none',
       schemaProfile: 'auto',
       snapshotMode: 'initial',
-      snapshotChunkRows: 10_000,
+      snapshotChunkRows: 50_000,
       errorsPolicy: 'halt',
       deadLetterTopic: '_ventia_cdc_dlq',
       confirmTrailMs: null,

@@ -16,6 +16,7 @@ function app(options: Partial<HttpOptions> = {}): FastifyInstance {
   const made = createApp({
     readiness: () => READY,
     metrics: async () => ({ contentType: 'text/plain; version=0.0.4', body: 'up 1\n' }),
+    snapshots: null,
     adminToken: null,
     viewerToken: null,
     ...options,

@@ -108,7 +108,7 @@ describe('scanState', () => {
     });
     const records = [state(0n, 'a', '1'), state(1n, 'b', '2'), state(2n, 'a', '3'), state(3n, 'b', null)];
     const { value } = scan.next({ records: [...records, record(4n, { epoch: 5 })], next: 5n });
-    expect(value).toEqual(new Map([['a', '3']]));
+    expect(value).toEqual({ state: new Map([['a', '3']]), end: 4n });
   });
 });
 

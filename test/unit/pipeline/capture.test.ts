@@ -55,6 +55,7 @@ const queries: SourceQueries = {
   describe: () => Promise.resolve(RELATION),
   emitMessage: () => Promise.resolve(),
   readChunk: () => Promise.resolve(null),
+  checkCondition: () => Promise.resolve(),
   estimateRows: () => Promise.resolve(0),
   close: () => Promise.resolve(),
 };
@@ -94,6 +95,7 @@ it.each([0, 1, 4, 17])('no message is lost between taking the slot and streaming
       observers: silentCaptureObservers,
       log: silentLogger,
       onReadiness() {},
+      followState: () => () => {},
     },
     stop.signal,
   );
