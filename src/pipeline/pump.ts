@@ -122,7 +122,9 @@ export class Pump {
       if (done) releaseMessage(message, payload);
       return done;
     } catch (error) {
-      return this.fail(error);
+      this.failed = true;
+      this.o.onFailure(toCdcError(error));
+      return true;
     }
   }
 
