@@ -99,7 +99,6 @@ export class Pump {
     return this.blocked;
   }
 
-  /** For the chunk reader. */
   route(encoder: RowEncoder): TableRoute {
     return this.o.routes.to(encoder);
   }
