@@ -86,7 +86,7 @@ function watching({ out, json, signal }: CommandContext, { detach }: SnapshotOpt
   const onChange = (load: LoadView) => {
     const over = ['done', 'failed', 'cancelled'].includes(load.status);
     if (detach && load.status !== 'requested') answered.abort();
-    if (json || detach) return;
+    if (json || detach || load.status === 'requested') return;
     if (out.isTTY) out.write(`\r\x1b[K${progressBar(load, out.columns)}${over ? '\n' : ''}`);
     else if (over || Date.now() - saidMs >= LINE_MS) {
       out.write(`${progressLine(load)}\n`);

@@ -138,9 +138,8 @@ export class Pump {
     try {
       return this.emit();
     } catch (error) {
-      const { what, index } = this.emission!;
+      this.emission!.what.onFailed(toCdcError(error), this.emission!.index);
       this.emission = null;
-      what.onFailed(toCdcError(error), index);
       return true;
     }
   }
@@ -175,18 +174,17 @@ export class Pump {
       case 'truncate':
         return this.truncate(message);
       case 'message': {
+        const { commitLsn, commitTime } = this.stamp;
         if (message.prefix !== WATERMARK_PREFIX || !message.transactional) return true;
-        const what = this.o.watcher.onWatermark(message.content.toString(), this.stamp.commitLsn);
+        const what = this.o.watcher.onWatermark(message.content.toString(), commitLsn);
         if (!what) return true;
-        this.chunkStamp.commitLsn = this.stamp.commitLsn;
-        this.chunkStamp.commitTime = this.stamp.commitTime;
-        this.chunkStamp.snapshot = what.snapshot;
+        Object.assign(this.chunkStamp, { commitLsn, commitTime, snapshot: what.snapshot });
         this.emission = { what, index: 0, seq: 0, leftOut: [] };
         return true;
       }
       case 'ignored':
-        return true;
     }
+    return true;
   }
 
   private judgeHistory(commitLsn: Lsn, commitTime: bigint): void {
