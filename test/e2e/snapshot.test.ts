@@ -20,7 +20,11 @@ async function fill(pipeline: TestPipeline, orders: number): Promise<string> {
     const tenant = await rows.tenant('tienda');
     await rows.transaction(async () => {
       for (let i = 0; i < orders; i++)
-        await rows.order(tenant, { customer_name: `Persona ${i}`, status: i % 100 === 0 ? 'Enviado' : 'Pagado' });
+        await rows.order(tenant, {
+          customer_name: `Persona ${i}`,
+          customer_email: `p${i}@correo.pe`,
+          status: i % 100 === 0 ? 'Enviado' : 'Pagado',
+        });
     });
     return tenant;
   });
