@@ -82,8 +82,8 @@ const WRITTEN_TABLES: ReadonlySet<string> = new Set(['accounts', 'labels', 'cont
 export async function readCatalog(sql: Sql, schema: string): Promise<MessagingCatalog> {
   const columns = await sql.query<ColumnRow>(COLUMNS_SQL, [schema, TABLES]);
   const indexes = await sql.query<IndexRow>(UNIQUE_INDEXES_SQL, [schema, TABLES]);
+  const lookups = await sql.query<LookupRow>(LOOKUP_INDEXES_SQL, [schema, TABLES]);
   const triggers = await sql.query<TriggerRow>(SEQUENCE_TRIGGERS_SQL, [schema]);
-  const emailIndex = (await sql.query(EMAIL_INDEX_SQL, [schema])).length > 0;
 
   const problems = [...columnProblems(columns), ...indexProblems(columns, indexes)];
   if (problems.length > 0) {
@@ -92,19 +92,20 @@ export async function readCatalog(sql: Sql, schema: string): Promise<MessagingCa
   const typeOf = (name: string) => columns.find((column) => nameOf(column) === name)!.type as IdType;
   const present = new Set(columns.map(nameOf));
   const has = Object.fromEntries(OPTIONAL_COLUMNS.map((name) => [name, present.has(name)]));
+  const tables = Object.fromEntries(columns.map((column) => [column.table, column.qualified])) as Record<Table, string>;
   return {
-    tables: Object.fromEntries(columns.map((column) => [column.table, column.qualified])) as Record<Table, string>,
+    tables,
     types: {
       account: typeOf('accounts.id'),
       contact: typeOf('contacts.id'),
       tenant: typeOf('accounts.ventia_tenant_id'),
     },
     has: has as Record<OptionalColumn, boolean>,
-    emailIndex,
+    emailIndex: LOOKUPS.email.isThere(lookups),
     warnings: [
       ...absentColumns(present),
-      ...absentIndexes(indexes),
-      ...(emailIndex ? [] : [NO_EMAIL_INDEX]),
+      ...absentIndexes(indexes, tables),
+      ...absentLookups(lookups, tables),
       ...triggers.map(sequenceTrigger),
     ],
   };
@@ -178,19 +179,6 @@ const UNIQUE_INDEXES_SQL = `
     AND i.indisunique AND i.indisvalid AND i.indimmediate AND i.indexprs IS NULL
   GROUP BY c.relname, i.indexrelid, i.indpred`;
 
-const EMAIL_INDEX_SQL = `
-  SELECT FROM pg_catalog.pg_namespace n
-  JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = 'contacts'
-  JOIN pg_catalog.pg_index i ON i.indrelid = c.oid
-  WHERE n.nspname = $1 AND i.indisvalid AND i.indpred IS NULL
-    AND pg_get_indexdef(i.indexrelid, 1, true) ~ '^lower\\(\\(?email(::text)?\\)*$'`;
-
-const NO_EMAIL_INDEX: CatalogWarning = {
-  kind: 'index_absent',
-  what: 'contacts has no index on (lower(email)): each batch of the sink reads all contacts of its accounts',
-  fix: 'CREATE INDEX CONCURRENTLY ON contacts (lower(email), account_id), and restart the sinks.',
-};
-
 const covers = (indexes: readonly IndexRow[], table: Table, columns: string, partial: boolean): boolean =>
   indexes.some((index) => index.table === table && index.columns.join(', ') === columns && (partial || !index.partial));
 
@@ -207,14 +195,77 @@ function indexProblems(columns: readonly ColumnRow[], indexes: readonly IndexRow
     .map(([table, names]) => `table ${table} has no unique index on (${names})`);
 }
 
-function absentIndexes(indexes: readonly IndexRow[]): CatalogWarning[] {
-  return ['account_id, email', 'account_id, phone_number']
-    .filter((names) => !covers(indexes, 'contacts', names, true))
-    .map((names) => ({
+function absentIndexes(indexes: readonly IndexRow[], tables: MessagingCatalog['tables']): CatalogWarning[] {
+  return ['email', 'phone_number']
+    .filter((name) => !covers(indexes, 'contacts', `account_id, ${name}`, true))
+    .map((name) => ({
       kind: 'index_absent',
-      what: `contacts has no unique index on (${names}): the application and the sink may insert the same person at once`,
-      fix: `Create a unique index on contacts (${names}), where the value is neither NULL nor empty.`,
+      what: `contacts has no unique index on (account_id, ${name}): the application and the sink may insert the same person at once`,
+      fix: `CREATE UNIQUE INDEX CONCURRENTLY index_contacts_on_${name}_and_account_id ON ${tables.contacts} (${name}, account_id) WHERE ${name} IS NOT NULL AND ${name} <> '';`,
     }));
+}
+
+/** One row an index by which rows can be looked up. */
+interface LookupRow {
+  readonly table: Table;
+  /** The first column or expression, as PostgreSQL writes it. */
+  readonly first: string;
+  readonly predicate: string | null;
+}
+
+const LOOKUP_INDEXES_SQL = `
+  SELECT c.relname AS table, pg_get_indexdef(i.indexrelid, 1, true) AS first,
+         pg_get_expr(i.indpred, i.indrelid, true) AS predicate
+  FROM pg_catalog.pg_namespace n
+  JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid
+  JOIN pg_catalog.pg_index i ON i.indrelid = c.oid
+  WHERE n.nspname = $1 AND c.relname = ANY ($2) AND i.indisvalid`;
+
+interface Lookup {
+  isThere(indexes: readonly LookupRow[]): boolean;
+  readonly what: string;
+  fix(tables: MessagingCatalog['tables']): string;
+}
+
+/** Of Rails' partial unique indexes: what the sinks ask implies it. */
+const NOT_BLANK = /^\(*phone_number IS NOT NULL\)? AND \(?phone_number(::text)? <> ''::text\)*$/;
+
+/** Look-ups that every batch makes. */
+const LOOKUPS: Readonly<Record<'email' | 'phone' | 'conversations', Lookup>> = {
+  email: {
+    isThere: (indexes) =>
+      indexes.some(
+        ({ table, first, predicate }) =>
+          table === 'contacts' && predicate === null && /^lower\(\(?email(::text)?\)*$/.test(first),
+      ),
+    what: 'contacts has no index on lower(email): each batch reads all contacts of its accounts',
+    fix: ({ contacts }) =>
+      `CREATE INDEX CONCURRENTLY index_contacts_on_lower_email_account_id ON ${contacts} (lower(email), account_id); then restart the sinks.`,
+  },
+  phone: {
+    isThere: (indexes) =>
+      indexes.some(
+        ({ table, first, predicate }) =>
+          table === 'contacts' && first === 'phone_number' && (predicate === null || NOT_BLANK.test(predicate)),
+      ),
+    what: 'contacts has no index that begins with phone_number: each batch reads all contacts',
+    fix: ({ contacts }) => `CREATE INDEX CONCURRENTLY index_contacts_on_phone_number ON ${contacts} (phone_number);`,
+  },
+  conversations: {
+    isThere: (indexes) =>
+      indexes.some(
+        ({ table, first, predicate }) => table === 'contact_inboxes' && first === 'contact_id' && predicate === null,
+      ),
+    what: 'contact_inboxes has no index on contact_id: each batch reads the whole table',
+    fix: (tables) =>
+      `CREATE INDEX CONCURRENTLY index_contact_inboxes_on_contact_id ON ${tables.contact_inboxes} (contact_id);`,
+  },
+};
+
+function absentLookups(indexes: readonly LookupRow[], tables: MessagingCatalog['tables']): CatalogWarning[] {
+  return Object.values(LOOKUPS)
+    .filter((lookup) => !lookup.isThere(indexes))
+    .map(({ what, fix }) => ({ kind: 'index_absent', what, fix: fix(tables) }));
 }
 
 function absentColumns(present: ReadonlySet<string>): CatalogWarning[] {

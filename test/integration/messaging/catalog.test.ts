@@ -74,6 +74,46 @@ describe.each(profiles)('catalog, profile %s', (profile) => {
     });
   });
 
+  it('the commands it gives mend what it warns of', async () => {
+    const indexes = [
+      'index_contacts_on_lower_email_account_id',
+      'index_contacts_on_phone_number',
+      'index_contacts_on_phone_number_and_account_id',
+      'index_contacts_on_email_and_account_id',
+      'index_contact_inboxes_on_contact_id',
+    ];
+    const drops = indexes.map((name) => `DROP INDEX ${name}`);
+    const catalog = await catalogAfter(...drops);
+    const warnings = 'warnings' in catalog ? catalog.warnings : [];
+    expect(warnings.map(({ what }) => what.split(':')[0])).toEqual([
+      'contacts has no unique index on (account_id, email)',
+      'contacts has no unique index on (account_id, phone_number)',
+      'contacts has no index on lower(email)',
+      'contacts has no index that begins with phone_number',
+      'contact_inboxes has no index on contact_id',
+    ]);
+    const commands = warnings.map(({ fix }) => fix.replace('CONCURRENTLY ', '').replace(/;.*/, ''));
+    expect(await catalogAfter(...drops, ...commands)).toMatchObject({ emailIndex: true, warnings: [] });
+  });
+
+  it.each([
+    ['its partial unique one will do', ['DROP INDEX index_contacts_on_phone_number'], 0],
+    [
+      'one that leads elsewhere will not',
+      [
+        'DROP INDEX index_contacts_on_phone_number',
+        'DROP INDEX index_contacts_on_phone_number_and_account_id',
+        'CREATE UNIQUE INDEX ON contacts (account_id, phone_number)',
+        'CREATE INDEX ON contacts (phone_number) WHERE blocked',
+      ],
+      1,
+    ],
+  ])('an index for phones: %s', async (_, change, expected) => {
+    const catalog = await catalogAfter(...change);
+    const warnings = 'warnings' in catalog ? catalog.warnings : [];
+    expect(warnings.filter(({ what }) => what.includes('begins with phone_number'))).toHaveLength(expected);
+  });
+
   it("needs no more than the sink's own grants", async () => {
     const role = await createTestRole(databases, 'ventia_sink');
     const asSink = openDatabase(role.url, 'messaging', { applicationName: 'catalog-test' });
@@ -157,7 +197,7 @@ describe.each(profiles)('catalog, profile %s', (profile) => {
   it('warns where people are looked up in any case without an index', async () => {
     expect(await catalogAfter('DROP INDEX index_contacts_on_lower_email_account_id')).toMatchObject({
       emailIndex: false,
-      warnings: [{ kind: 'index_absent', what: expect.stringContaining('(lower(email))') }],
+      warnings: [{ kind: 'index_absent', what: expect.stringContaining('lower(email)') }],
     });
   });
 

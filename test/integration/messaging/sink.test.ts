@@ -1,5 +1,4 @@
 import type { ChangeEvent } from '../../../src/core/change';
-import { readCatalog } from '../../../src/messaging/catalog';
 import { Shop } from '../../support/shop';
 import { fingerprint, openSinks, type SinkWorld } from '../../support/sinks';
 
@@ -194,7 +193,7 @@ test.each([
 ])('finds e-mails in any case, %s', async (_, index, found) => {
   const world = await openSinks('repo', index);
   try {
-    const { emailIndex, warnings } = await readCatalog(world.database, world.schema);
+    const { emailIndex, warnings } = world.catalog;
     expect(emailIndex).toBe(found);
     expect(warnings.some(({ what }) => what.includes('lower(email)'))).toBe(!found);
     const t = new Shop(world);

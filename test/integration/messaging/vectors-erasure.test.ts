@@ -5,6 +5,7 @@ import { privacyKey } from '../../../src/messaging/privacy';
 import { RULES } from '../../support/events';
 import { Shop } from '../../support/shop';
 import { fingerprint, openSinks, PRIVACY, type SinkWorld, untilSinkWaits } from '../../support/sinks';
+import { vectorsOf } from '../../support/vectors';
 
 jest.setTimeout(60_000);
 
@@ -14,6 +15,7 @@ const q = '912345678';
 const Q = '+51912345678';
 
 describe.each(['seed', 'repo'] as const)('erasure, profile %s', (profile) => {
+  const { vector } = vectorsOf('Erasure and privacy', profile);
   let world: SinkWorld;
   let t: Shop;
   beforeAll(async () => {
@@ -54,7 +56,7 @@ describe.each(['seed', 'repo'] as const)('erasure, profile %s', (profile) => {
     return rows.filter((row) => texts.some((text) => row.includes(text)));
   };
 
-  test('G01 erased by e-mail, a replay of everything brings nothing back; counts stay', async () => {
+  vector('G01', 'erased by e-mail, a replay of everything brings nothing back; counts stay', async () => {
     await t.orders(
       t.orderEvent(1, { phone: p, email: 'g01@g.com', name: 'Gloria Uno', cid: 4401n }),
       t.orderEvent(2, { phone: p, email: 'g01@g.com', name: 'Gloria Uno', cid: 4401n, status: 'Cancelado' }),
@@ -91,23 +93,27 @@ describe.each(['seed', 'repo'] as const)('erasure, profile %s', (profile) => {
     expect((await t.contacts())[1]).toMatchObject({ email: 'other@g.com', name: 'Otra', phone: Q });
   });
 
-  test('G01 the ledger lost its facts: the replay knows the erased by their hashes, whichever key an order has', async () => {
-    const events = [
-      t.orderEvent(1, { phone: p, email: 'lost@g.com', name: 'Lola', cid: 4402n }),
-      t.orderEvent(2, { email: 'lost@g.com', name: 'Lola' }),
-      t.orderEvent(3, { phone: `0051${p}`, name: 'Lola' }),
-      t.orderEvent(4, { cid: 4402n, name: 'Lola' }),
-      t.orderEvent(5, { email: 'else@g.com', name: 'Elsa' }),
-    ];
-    await t.orders(...events);
-    await eraseNow('phone', p);
-    await world.rows('DELETE FROM cdc.order_fact');
-    await t.orders(...events);
-    expect(await personal(1, 2, 3, 4)).toEqual([NOTHING, NOTHING, NOTHING, NOTHING]);
-    expect(await t.fact(2)).toMatchObject({ erased: true, status: 'Pagado', okey: `order:${t.ids.id(102)}` });
-    expect(await t.fact(5)).toMatchObject({ erased: false, email: 'else@g.com' });
-    expect(await rowsWith('lost@g.com', P, '4402', 'Lola')).toEqual([]);
-  });
+  vector(
+    'G01',
+    'the ledger lost its facts: the replay knows the erased by their hashes, whichever key an order has',
+    async () => {
+      const events = [
+        t.orderEvent(1, { phone: p, email: 'lost@g.com', name: 'Lola', cid: 4402n }),
+        t.orderEvent(2, { email: 'lost@g.com', name: 'Lola' }),
+        t.orderEvent(3, { phone: `0051${p}`, name: 'Lola' }),
+        t.orderEvent(4, { cid: 4402n, name: 'Lola' }),
+        t.orderEvent(5, { email: 'else@g.com', name: 'Elsa' }),
+      ];
+      await t.orders(...events);
+      await eraseNow('phone', p);
+      await world.rows('DELETE FROM cdc.order_fact');
+      await t.orders(...events);
+      expect(await personal(1, 2, 3, 4)).toEqual([NOTHING, NOTHING, NOTHING, NOTHING]);
+      expect(await t.fact(2)).toMatchObject({ erased: true, status: 'Pagado', okey: `order:${t.ids.id(102)}` });
+      expect(await t.fact(5)).toMatchObject({ erased: false, email: 'else@g.com' });
+      expect(await rowsWith('lost@g.com', P, '4402', 'Lola')).toEqual([]);
+    },
+  );
 
   test('a second time finds nothing, and reaches further', async () => {
     await t.order(1, { email: 'twice@g.com' });
