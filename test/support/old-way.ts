@@ -43,10 +43,16 @@ export interface PollResult {
   refused: number;
 }
 
-/** One round of the job: each order, posted to an endpoint that can only create. */
-export async function pollOrders(source: Client, messaging: Client, schemas: OldSchemas): Promise<PollResult> {
+/** One round of the job: each recent order, posted to an endpoint that can only create. */
+export async function pollOrders(
+  source: Client,
+  messaging: Client,
+  schemas: OldSchemas,
+  since = '-infinity',
+): Promise<PollResult> {
   const { rows } = await source.query<{ row: OrderRow }>(
-    `SELECT to_jsonb(o) AS row FROM ${schemas.ventia}.orders o ORDER BY created_at, id`,
+    `SELECT to_jsonb(o) AS row FROM ${schemas.ventia}.orders o WHERE created_at >= $1 ORDER BY created_at, id`,
+    [since],
   );
   const result: PollResult = { created: 0, refused: 0 };
   for (const { row } of rows) {

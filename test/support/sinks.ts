@@ -32,8 +32,9 @@ export interface SinkWorld {
   readonly accounts: Sink;
   readonly contacts: Sink;
   readonly client: Client;
-  /** The database as the sinks' role. */
+  /** The database as the sinks' role, and as its owner. */
   readonly url: string;
+  readonly ownerUrl: string;
   /** Sinks that follow other rules, or reach the same tables in another way. */
   sinksWith(rules: Partial<Rules>, over?: Database): Promise<{ accounts: Sink; contacts: Sink }>;
   rows<R = Record<string, unknown>>(text: string, values?: unknown[]): Promise<R[]>;
@@ -58,6 +59,7 @@ export async function openSinks(profile: Profile, prepare = ''): Promise<SinkWor
     profile,
     schema,
     url: role.url,
+    ownerUrl: databases.messagingUrl,
     database,
     catalog: await readCatalog(database, schema),
     ...(await sinksWith({})),
