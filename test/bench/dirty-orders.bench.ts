@@ -110,7 +110,8 @@ for the time.
 `;
 const FOOT = `A phone number is "of nobody" when no customer has it: \`987654321\` of a Peruvian became \`+987654321\`, a number in another
 country, and landlines were taken, which no message reaches. The job can only create: the second order of a customer is answered
-with 422, so \`total_orders\` stays at what the first one said. The few contacts that are left with a wrong number on the right
-lack orders by which nobody can tell whose they are: a mistyped or made-up address, no phone, no customer id. The time is that of the job's requests (without HTTP), and from the
-last insert until all contacts were there, on a machine of ${cpus().length} cores that had other work to do.
+with 422, so \`total_orders\` stays at what the first one said. A family that shares a number is one contact,
+therefore there are fewer contacts than people. The few contacts on the right with a wrong number lack orders by which nobody can
+tell whose they are: a mistyped or made-up address, no phone, no customer id. The time is that of
+the job's requests (without HTTP), and from the last insert until all contacts were there, on a machine of ${cpus().length} cores that had other work to do.
 `;
