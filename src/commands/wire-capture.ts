@@ -23,6 +23,7 @@ import type { Life } from '../pipeline/supervisor';
 import { openDatabase } from '../postgres/database';
 import { PgoutputDecoder } from '../postgres/pgoutput';
 import { inspectSource } from '../postgres/preflight';
+import { slotHolder } from '../postgres/slot';
 import type { ExpectedSource } from '../postgres/source-catalog';
 import { openSourceQueries } from '../postgres/source-queries';
 import { createReplicationStream } from '../postgres/stream';
@@ -63,6 +64,7 @@ export function captureLife(
       await runCapture(
         optionsOf(config, trailMs),
         {
+          holder: () => slotHolder(database, config.slotName),
           inspect: () => inspect(database, expected, captured),
           openStream: (confirmed) =>
             createReplicationStream({

@@ -64,7 +64,7 @@ export async function lookAtSlot(
   const found = slot?.confirmedLsn ? { ...identity, confirmedLsn: slot.confirmedLsn } : null;
   return {
     slot,
-    holder: slot && (await slotHolder(database, slot)),
+    holder: await slotHolder(database, config.slotName),
     trouble: judged ?? (found && judgeHistory(state, config.name, found)),
   };
 }

@@ -3,11 +3,9 @@ import { deferred } from '../core/deferred';
 import { CdcError, toCdcError } from '../core/errors';
 import { formatLsn, type Lsn } from '../core/lsn';
 import type { EncoderFactory } from '../core/ports/encoding';
-import type { Logger } from '../core/ports/log';
 import type { ReplicationStream, SourceInspection, SourceQueries } from '../core/ports/source';
 import type { KeyRecord, TopicWriter } from '../core/ports/topics';
 import { Progress } from '../core/progress';
-import type { Readiness } from '../core/readiness';
 import type { ReplicationMessage } from '../core/replication-message';
 import type { CaptureObservers, CaptureStats } from '../core/stats';
 import { CapturedTables } from './captured-tables';
@@ -19,6 +17,7 @@ import { presentTrouble } from './present-trouble';
 import { Pump } from './pump';
 import { RecordedState } from './recorded-state';
 import { Routes } from './routes';
+import { type StandByPorts, standBy } from './stand-by';
 import { TopicWatch } from './topic-watch';
 import { Upkeep } from './upkeep';
 
@@ -38,7 +37,7 @@ export interface CaptureOptions {
   readonly progressTimeoutMs: number;
 }
 
-export interface CapturePorts {
+export interface CapturePorts extends StandByPorts {
   /** Looks at source, publication, identities and slot; throws the first trouble. Cheap: called every few seconds. */
   inspect(): Promise<SourceInspection>;
   openStream(confirmed: Lsn): ReplicationStream;
@@ -53,9 +52,6 @@ export interface CapturePorts {
   loadEncoders(): Promise<EncoderFactory>;
   readonly stats: CaptureStats;
   readonly observers: CaptureObservers;
-  readonly log: Logger;
-  /** Whether it streams and makes progress; called when that changes. */
-  onReadiness(readiness: Readiness): void;
 }
 
 /** Writes state records together and resolves when Kafka has them; null ends a key. */
@@ -72,6 +68,7 @@ const DRAIN_MS = 5000;
  * reads what the topics hold. Then bytes flow.
  */
 export async function runCapture(o: CaptureOptions, ports: CapturePorts, signal: AbortSignal): Promise<void> {
+  await standBy(ports, signal);
   const lookedMs = Date.now();
   const source = await ports.inspect();
   const stream = ports.openStream(source.confirmedLsn);

@@ -134,14 +134,14 @@ export async function dropSlot(sql: Sql, name: string): Promise<boolean> {
 }
 
 /** Who streams from the slot, for people; null when nobody does. */
-export async function slotHolder(sql: Sql, { sender }: ObservedSlot): Promise<string | null> {
-  if (sender === null) return null;
+export async function slotHolder(sql: Sql, name: string): Promise<string | null> {
   const [holder] = await sql.query<{ who: string }>(
-    `SELECT format('process %s ("%s", user %s%s)', pid, application_name, usename, ' from ' || client_addr) AS who
-     FROM pg_stat_activity WHERE pid = $1`,
-    [sender.pid],
+    `SELECT 'process ' || s.active_pid || coalesce(format(' ("%s", user %s%s)', application_name, usename, ' from ' || client_addr), '') AS who
+     FROM pg_replication_slots s LEFT JOIN pg_stat_activity a ON a.pid = s.active_pid
+     WHERE s.slot_name = $1 AND s.active_pid IS NOT NULL`,
+    [name],
   );
-  return holder?.who ?? `process ${sender.pid}`;
+  return holder?.who ?? null;
 }
 
 /** Which history the server writes, and how far it is. Fails on a stand-by. */

@@ -79,6 +79,7 @@ it.each([0, 1, 4, 17])('no message is lost between taking the slot and streaming
       progressTimeoutMs: 15_000,
     },
     {
+      holder: () => Promise.resolve(null),
       inspect: () => Promise.resolve(inspection),
       openStream: () => stream,
       newDecoder: () => (payload) => messages[payload.readUInt32BE(0)]!.message,
