@@ -62,7 +62,7 @@ export async function ensureSubjects(
 
 /** Ids of the contracts' schemas by topic. Rejects with setup_needed when one is not registered as it stands. */
 export async function lookupSubjects(
-  registry: SchemaRegistry,
+  registry: Pick<SchemaRegistry, 'lookup'>,
   contracts: readonly Contract[],
 ): Promise<ReadonlyMap<string, SchemaIds>> {
   const found = await Promise.all(

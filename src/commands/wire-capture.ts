@@ -5,6 +5,7 @@ import { ChangeDecoder } from '../avro/decoder';
 import { createEncoderFactory, readsBinary } from '../avro/encoder-factory';
 import { chooseProfile } from '../avro/profile';
 import type { SchemaRegistry } from '../avro/registry';
+import { RememberedSchemas } from '../avro/remembered-schemas';
 import { lookupSubjects } from '../avro/subjects';
 import type { SourceConfig } from '../config/connector';
 import { needed, type Settings } from '../config/settings';
@@ -44,6 +45,7 @@ export function captureLife(
 ): Life {
   const { url } = needed(settings.source, 'VENTIA_SOURCE_URL');
   const registry = openRegistry(settings);
+  const schemas = new RememberedSchemas(registry, config.name, log);
   const applicationName = `ventia-cdc ${config.name}`;
   /** Of the next life: the WAL holds rows from before a column got its present type. */
   let needsText = false;
@@ -60,7 +62,7 @@ export function captureLife(
       needsText = false;
       const expected = expectedSource(config, contracts, false);
       const captured = async () => capturedBefore(await readState(settings.kafka, log, config.stateTopic), config.name);
-      const decoder = new ChangeDecoder(registry);
+      const decoder = new ChangeDecoder(schemas);
       await runCapture(
         optionsOf(config, trailMs),
         {
@@ -79,13 +81,14 @@ export function captureLife(
             const pgoutput = new PgoutputDecoder();
             return (payload) => pgoutput.decode(payload);
           },
-          openWriter: () => openWriter(config, settings, decoder, log),
+          openWriter: () => openWriter(config, settings, decoder, log, (state) => schemas.learn(state)),
           readKeys: (topic, partition) => {
             const { tenantColumn } = contracts.find((contract) => contract.topic === topic)!;
             return readKeys(settings.kafka, registry, tenantColumn, log, topic, partition);
           },
           openQueries: () => openSourceQueries(url, { applicationName }),
-          loadEncoders: () => encodersFor(config, contracts, registry, url),
+          loadEncoders: () => encodersFor(config, contracts, schemas, url),
+          knownSchemas: () => schemas.schemas,
           stats,
           observers,
           log,
@@ -118,7 +121,7 @@ async function inspect(database: Database, expected: ExpectedSource, captured: (
 export async function encodersFor(
   config: SourceConfig,
   contracts: readonly Contract[],
-  registry: SchemaRegistry,
+  registry: Pick<SchemaRegistry, 'lookup'>,
   url: string,
 ) {
   return createEncoderFactory({

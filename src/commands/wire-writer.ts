@@ -11,6 +11,7 @@ export function openWriter(
   settings: Settings,
   decoder: ChangeDecoder,
   log: Logger,
+  onState: (state: ReadonlyMap<string, string>) => void = () => {},
 ): Promise<TopicWriter> {
   return openTopicWriter({
     access: settings.kafka,
@@ -20,6 +21,7 @@ export function openWriter(
     stateTopic: config.stateTopic,
     deadLetterTopic: config.deadLetterTopic,
     positionOf: (value) => decoder.positionOf(value),
+    onState,
   });
 }
 

@@ -74,6 +74,12 @@ export interface SnapshotState {
   readonly relies?: { readonly ends: Readonly<Record<string, string>>; readonly sure: SnapshotState | null };
 }
 
+/** A schema of the registry, under its id. */
+export interface SchemaState {
+  readonly subject: string;
+  readonly schema: string;
+}
+
 /** What was ever confirmed to the server, at most: a slot that stands further on was not moved by us. */
 export interface ConfirmedState {
   readonly atMost: string;
@@ -102,6 +108,7 @@ export const stateKeys = {
   confirmed: (connector: string) => `${connector}/confirmed`,
   repair: (connector: string) => `${connector}/repair`,
   table: (connector: string, table: string) => `${connector}/table/${table}`,
+  schema: (connector: string, id: number | '') => `${connector}/schema/${id}`,
   /** How far the first load of a table is, or a repair's. Written by capture and by the repair of a slot. */
   snapshot: (connector: string, table: string) => `${connector}/snapshot/${table}`,
   /** What somebody wants of a load. Written by any process; by capture only to forget it. */

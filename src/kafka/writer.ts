@@ -28,6 +28,8 @@ export interface TopicWriterOptions {
   readonly deadLetterTopic: string;
   /** Position of a record that says it in its value and not in a header. */
   positionOf(value: Buffer): Position | Promise<Position>;
+  /** Called with what the state topic holds, before any position is asked for. */
+  onState?(state: ReadonlyMap<string, string>): void;
   /** A flush that is not acknowledged by then is given up, and the writer with it. Default 20 s. */
   readonly flushTimeoutMs?: number;
   /** One broker's answer in a flush. Default 8 s. */
@@ -119,6 +121,7 @@ async function readBehind(
     return { topic, partition, maxBytes: Math.max(MIN_FETCH_BYTES, limits.get(topic)!), scan: readOne(span) };
   });
   await runScans(cluster, scans, OPEN_TIMEOUT_MS);
+  options.onState?.(state);
   const tails = new Map<string, Tail>();
   for (const [key, record] of records) {
     const { epoch, commitLsn, seq } = await positionOf(record, options.positionOf);

@@ -1,4 +1,4 @@
-import { type RepairState, stateKeys } from '../core/capture-state';
+import { type RepairState, type SchemaState, stateKeys } from '../core/capture-state';
 import { deferred } from '../core/deferred';
 import { CdcError, toCdcError } from '../core/errors';
 import { formatLsn, type Lsn } from '../core/lsn';
@@ -50,6 +50,8 @@ export interface CapturePorts extends StandByPorts {
   followState(from: bigint, onRecord: (key: string, value: string | null) => void): () => void;
   /** Registered schema ids and contracts. */
   loadEncoders(): Promise<EncoderFactory>;
+  /** What is known of the registry then, by schema id. */
+  knownSchemas(): ReadonlyMap<number, SchemaState>;
   readonly stats: CaptureStats;
   readonly observers: CaptureObservers;
 }
@@ -144,6 +146,7 @@ class Session {
     ports.stats.epoch = BigInt(epoch);
     const witness = await recorded.witness(o.topics, await begun);
     const encoders = await encoding;
+    recorded.schemas(ports.knownSchemas());
     const queries = ports.openQueries();
     this.queries = queries;
     const { connector } = o;

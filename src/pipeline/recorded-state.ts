@@ -3,6 +3,7 @@ import {
   judgeHistory,
   type RepairState,
   readState,
+  type SchemaState,
   type SourceState,
   stateKeys,
   type TopicsState,
@@ -79,6 +80,11 @@ export class RecordedState {
           `topic ${topic.name} has ${topic.partitions} partitions, not ${partitions}`,
         );
     this.wanted.set(key, { partitions } satisfies TopicsState);
+  }
+
+  /** So that the next life does not need the registry. */
+  schemas(known: ReadonlyMap<number, SchemaState>): void {
+    for (const [id, schema] of known) this.wanted.set(stateKeys.schema(this.connector, id), schema);
   }
 
   /** Records to write: what is new or different. */

@@ -136,7 +136,7 @@ export async function dropSlot(sql: Sql, name: string): Promise<boolean> {
 /** Who streams from the slot, for people; null when nobody does. */
 export async function slotHolder(sql: Sql, name: string): Promise<string | null> {
   const [holder] = await sql.query<{ who: string }>(
-    `SELECT 'process ' || s.active_pid || coalesce(format(' ("%s", user %s%s)', application_name, usename, ' from ' || client_addr), '') AS who
+    `SELECT 'process ' || s.active_pid || coalesce(format(' ("%s", user %s%s)', application_name, usename, ' at ' || client_addr), '') AS who
      FROM pg_replication_slots s LEFT JOIN pg_stat_activity a ON a.pid = s.active_pid
      WHERE s.slot_name = $1 AND s.active_pid IS NOT NULL`,
     [name],

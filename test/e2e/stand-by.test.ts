@@ -59,3 +59,14 @@ it.each<[string, NodeJS.Signals, number]>([
     expect(names.filter((found) => found === name)).toHaveLength(1);
   await Promise.all([first.stop('SIGKILL'), second.stop()]);
 });
+
+it('starts while the registry is away, once its schemas are known', async () => {
+  const service = pipeline.startWith({ SCHEMA_REGISTRY_URL: 'http://127.0.0.1:9' }, pipeline.connectors.source);
+  await service.ready(10_000);
+  await tenant('sin registro');
+  await pipeline.captured();
+  const names = (await readChanges(pipeline.topics.tenants)).map(({ after }) => after?.name);
+  expect(names).toContain('sin registro');
+  expect(service.log.some(({ code }) => code === 'CDC-400')).toBe(true);
+  await service.stop();
+});

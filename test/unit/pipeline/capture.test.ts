@@ -92,6 +92,7 @@ it.each([0, 1, 4, 17])('no message is lost between taking the slot and streaming
         tenantColumn: () => 'tenant_id',
         compile: () => fakeEncoder,
       }),
+      knownSchemas: () => new Map(),
       stats: newCaptureStats(),
       observers: silentCaptureObservers,
       log: silentLogger,
