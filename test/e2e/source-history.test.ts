@@ -1,6 +1,7 @@
 import { OwnSource } from '../support/own-source';
 import { TestPipeline } from '../support/pipeline';
 import type { RunningService } from '../support/service';
+import { timed } from '../support/timed';
 import { expectTopicIsTable } from '../support/topic-is-table';
 import { readChanges } from '../support/topics';
 import { VentiaRows } from '../support/ventia-rows';
@@ -8,15 +9,6 @@ import { VentiaRows } from '../support/ventia-rows';
 jest.setTimeout(240_000);
 
 const TABLES = ['tenants', 'orders'] as const;
-
-/** Printed, so that a slow machine is told from a slow program. */
-async function timed<T>(what: string, work: () => Promise<T>): Promise<number> {
-  const begun = Date.now();
-  await work();
-  const took = Date.now() - begun;
-  process.stderr.write(`${what}: ${took} ms\n`);
-  return took;
-}
 
 async function orders(pipeline: TestPipeline, name: string, count: number): Promise<void> {
   await pipeline.source(async (client) => {
@@ -35,11 +27,6 @@ async function repaired(pipeline: TestPipeline, service: RunningService): Promis
   await pipeline.captured();
   for (const table of TABLES) await expectTopicIsTable(pipeline, table);
 }
-
-const forkedWithin5s = (service: RunningService) => async () => {
-  await service.notReady('CDC-214', 15_000);
-  expect((await service.readiness()).fix).toBe('ventia-cdc repair slot');
-};
 
 describe('a source restored from a backup, slot and all', () => {
   let source: OwnSource;
@@ -75,10 +62,43 @@ describe('a source restored from a backup, slot and all', () => {
 
     const service = pipeline.start(pipeline.connectors.source);
     await service.address();
-    const took = await timed('a restored source is told', forkedWithin5s(service));
+    const took = await timed('a restored source is told', () => service.notReady('CDC-214', 15_000));
     expect(took).toBeLessThan(5_000);
-    expect((await service.readiness()).reason).toMatch(reason);
+    expect(await service.readiness()).toMatchObject({
+      reason: expect.stringMatching(reason),
+      fix: 'ventia-cdc repair slot',
+    });
     expect(await readChanges(pipeline.topics.orders)).toHaveLength(written);
     await repaired(pipeline, service);
+  });
+});
+
+describe('a fail-over to a stand-by (PostgreSQL 17 and later take the slot along)', () => {
+  it('the slot is there, the timeline is another: refused, and repaired', async () => {
+    const primary = await OwnSource.start();
+    const pipeline = TestPipeline.on(primary.databases);
+    let successor: OwnSource | null = null;
+    try {
+      await pipeline.setup();
+      await orders(pipeline, 'antes', 10);
+      const service = await pipeline.start(pipeline.connectors.source).ready();
+      await pipeline.captured();
+      const standBy = await primary.standBy();
+      await orders(pipeline, 'despues', 10);
+      await pipeline.captured();
+      await standBy.synced(pipeline.name);
+      successor = await standBy.takeOver(primary);
+      const took = await timed('another timeline is told', () => service.notReady('CDC-214', 30_000));
+      expect(took).toBeLessThan(10_000);
+      const slots = await successor.query('SELECT slot_name, failover FROM pg_replication_slots WHERE slot_type = $1', [
+        'logical',
+      ]);
+      expect(slots).toEqual([{ slot_name: pipeline.name, failover: true }]);
+      await orders(pipeline, 'en el sucesor', 10);
+      await repaired(pipeline, service);
+    } finally {
+      await pipeline.drop();
+      await successor?.end();
+    }
   });
 });

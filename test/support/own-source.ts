@@ -97,6 +97,20 @@ export class OwnSource {
     return standBy;
   }
 
+  /** Waits until this stand-by has the primary's slot `name`, ready for a promotion. */
+  async synced(name: string): Promise<void> {
+    await eventually(
+      async () => {
+        await this.query('SELECT pg_sync_replication_slots()');
+        const [slot] = await this.query('SELECT synced, temporary FROM pg_replication_slots WHERE slot_name = $1', [
+          name,
+        ]);
+        return slot?.synced === true && slot.temporary === false;
+      },
+      { timeoutMs: 60_000, intervalMs: 500 },
+    );
+  }
+
   /** Takes the port and the place of `primary`, which is gone then. */
   async takeOver(primary: OwnSource): Promise<OwnSource> {
     await primary.halt();
