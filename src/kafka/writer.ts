@@ -121,7 +121,7 @@ async function readBehind(
     return { topic, partition, maxBytes: Math.max(MIN_FETCH_BYTES, limits.get(topic)!), scan: readOne(span) };
   });
   await runScans(cluster, scans, OPEN_TIMEOUT_MS);
-  options.onState?.(state);
+  options.onState?.(recorded.state);
   const tails = new Map<string, Tail>();
   for (const [key, record] of records) {
     const { epoch, commitLsn, seq } = await positionOf(record, options.positionOf);
