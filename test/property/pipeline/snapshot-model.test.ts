@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { stateKeys } from '../../../src/core/capture-state';
+import { CdcError } from '../../../src/core/errors';
 import { isOver, type LoadRequest } from '../../../src/core/loads';
 import { FakeBroker, type Fault } from '../../support/doubles/broker';
 import { CONNECTOR, expectTopicIsTable, live, loadsOf, TABLE } from '../../support/doubles/life';
@@ -126,5 +127,31 @@ it('requests, pauses, cancellations, conditions and deaths, in any order: what i
       expect(chunksSeen(broker)).toBeLessThanOrEqual(recorded + lives - 1);
     }),
     { numRuns: 80 },
+  );
+}, 60_000);
+
+it('a load that the source refuses leaves the stream as it was: a request fails, and the next load is whole', async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.record(shape), async ({ seed, rows, commits, maxBytes }) => {
+      const source = new PretendedSource(rows);
+      const broker = newBroker();
+      const roll = dice(seed);
+      const request: LoadRequest = { table: TABLE, where: '2', by: 'p', at: '2026', desired: 'run' };
+      broker.state.set(stateKeys.loadRequest(CONNECTOR, 'even'), JSON.stringify(request));
+      broker.state.set(
+        stateKeys.snapshot(CONNECTOR, TABLE),
+        JSON.stringify({ status: 'done', lastKey: null, rows: 0, chunks: 0 }),
+      );
+      source.refuses = new CdcError('source_permission', 'permission denied');
+      const life = { source, broker, roll, commits: { left: commits }, maxBytes, epoch: 1n };
+      const first = await live({ ...life, confirmed: 0n });
+      expect(first.error).toBeNull();
+      expect(loadsOf(broker)[1]!.state).toMatchObject({ status: 'failed', error: { code: 'CDC-218' } });
+      source.refuses = null;
+      broker.state.delete(stateKeys.snapshot(CONNECTOR, TABLE));
+      expect((await live({ ...life, confirmed: first.confirmed })).error).toBeNull();
+      expectTopicIsTable(broker, source);
+    }),
+    { numRuns: 30 },
   );
 }, 60_000);
