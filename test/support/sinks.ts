@@ -85,14 +85,16 @@ export const dyingBeforeCommit = (database: Database): Database => ({
     }),
 });
 
-/** The sinks' session waits for the lock of a transaction of the application. */
-export async function untilSinkWaits(world: SinkWorld): Promise<void> {
+/** Sessions of the sinks' role wait for the lock of another transaction. */
+export async function untilSinkWaits(world: SinkWorld, sessions = 1): Promise<void> {
   await eventually(async () => {
+    // In a transaction the first look would else be the last.
+    await world.rows('SELECT pg_stat_clear_snapshot()');
     const waiting = await world.rows(
       `SELECT FROM pg_stat_activity
        WHERE application_name = 'sink-test' AND wait_event_type = 'Lock' AND datname = current_database()`,
     );
-    return waiting.length > 0;
+    return waiting.length >= sessions;
   });
 }
 

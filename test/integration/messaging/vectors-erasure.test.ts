@@ -276,6 +276,7 @@ describe.each(['seed', 'repo'] as const)('erasure, profile %s', (profile) => {
     const applied = t.order(2, { phone: '955111333', email: 'race@g.com', name: 'Rita R' });
     await untilSinkWaits(world);
     const erased = eraseNow('email', 'race@g.com');
+    await untilSinkWaits(world, 2);
     await world.client.query('COMMIT');
     expect(await applied).toMatchObject({ applied: 1 });
     expect((await erased).orders).toHaveLength(2);
