@@ -51,7 +51,7 @@ export async function repairTableByHand(
 /** The source as it is now. Throws what is still wrong with it: that has to be mended first. */
 async function inspectWhole(database: Database, config: SourceConfig, settings: Settings): Promise<SourceInspection> {
   const { url } = needed(settings.source, 'VENTIA_SOURCE_URL');
-  const contracts = await withQueries(url, 'ventia-cdc repair', (queries) => contractsFor(config, queries));
+  const contracts = await withQueries(url, 'ventia-cdc repair', (queries) => contractsFor(config, settings, queries));
   const inspection = await inspectSource(database, expectedSource(config, contracts, true));
   const state = await readState(settings.kafka, silentLogger, config.stateTopic);
   const encoders = await encodersFor(config, contracts, openRegistry(settings), url);

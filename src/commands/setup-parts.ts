@@ -72,7 +72,7 @@ export async function setUp(request: SetupRequest): Promise<void> {
 
 async function planSource({ settings, identity, log }: SetupRequest, config: SourceConfig): Promise<SetupPart> {
   const { url, adminUrl } = needed(settings.source, 'VENTIA_SOURCE_URL');
-  const contracts = await withQueries(adminUrl, APPLICATION, (queries) => contractsFor(config, queries));
+  const contracts = await withQueries(adminUrl, APPLICATION, (queries) => contractsFor(config, settings, queries));
   const state = await readState(settings.kafka, log, config.stateTopic);
   const expected = {
     ...expectedSource(config, contracts, capturedBefore(state, config.name)),
@@ -133,7 +133,7 @@ function showTopicStep(step: TopicStep): ShownStep {
 
 async function planRegistry({ settings }: SetupRequest, config: SourceConfig): Promise<SetupPart> {
   const { adminUrl } = needed(settings.source, 'VENTIA_SOURCE_URL');
-  const contracts = await withQueries(adminUrl, APPLICATION, (queries) => contractsFor(config, queries));
+  const contracts = await withQueries(adminUrl, APPLICATION, (queries) => contractsFor(config, settings, queries));
   const registry = openRegistry(settings);
   const plans = await planSubjects(registry, contracts);
   const missing = plans.filter(({ id }) => id === null);

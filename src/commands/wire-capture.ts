@@ -54,7 +54,7 @@ export function captureLife(
     try {
       const [{ contracts, binary }, trailMs] = await Promise.all([
         withQueries(url, applicationName, async (queries) => {
-          const contracts = await contractsFor(config, queries);
+          const contracts = await contractsFor(config, settings, queries);
           return { contracts, binary: !needsText && (await allReadBinary(contracts, queries)) };
         }),
         trailFor(config, settings, log),
@@ -132,10 +132,14 @@ export async function encodersFor(
 }
 
 /** The contract files of the profile that the connector names, or that the type of tenants.id shows. */
-export async function contractsFor(config: SourceConfig, queries: SourceQueries): Promise<Contract[]> {
+export async function contractsFor(
+  config: SourceConfig,
+  { contractsDir }: Settings,
+  queries: SourceQueries,
+): Promise<Contract[]> {
   const profile =
     config.schemaProfile === 'auto' ? chooseProfile(await describeAll(config, queries)) : config.schemaProfile;
-  return readContracts(join(CONTRACTS_FOLDER, profile), config.tables);
+  return readContracts(join(contractsDir ?? CONTRACTS_FOLDER, profile), config.tables);
 }
 
 async function describeAll(config: SourceConfig, queries: SourceQueries): Promise<Relation[]> {

@@ -112,7 +112,7 @@ export async function tombstoneOrders(
   const { url } = needed(settings.source, 'VENTIA_SOURCE_URL');
   const registry = openRegistry(settings);
   const source = await withQueries(url, APPLICATION, async (queries) => {
-    const contracts = await contractsFor(config, queries);
+    const contracts = await contractsFor(config, settings, queries);
     const encoders = await encodersFor(config, contracts, registry, url);
     const relation = await queries.describe(schema, table);
     if (!relation) throw new CdcError('table_missing', `table ${schema}.${table} does not exist`);

@@ -14,6 +14,8 @@ export interface Settings {
   readonly privacyKey: string | null;
   readonly logLevel: LogLevel;
   readonly connectorsDir: string;
+  /** Null = the contracts that are shipped. */
+  readonly contractsDir: string | null;
 }
 
 export interface PostgresAccess {
@@ -187,6 +189,7 @@ function compose(v: Values, problems: Problem[]): Settings {
     privacyKey: v.PRIVACY_KEY,
     logLevel: v.LOG_LEVEL ?? 'info',
     connectorsDir: v.CONNECTORS_DIR ?? '',
+    contractsDir: v.CONTRACTS_DIR,
   };
 }
 

@@ -60,6 +60,10 @@ export const VARIABLES = {
   ),
   LOG_LEVEL: plain(oneOf(['debug', 'info', 'warn', 'error', 'silent']), 'Least severe log lines to write.', 'info'),
   CONNECTORS_DIR: plain(anyText, 'Folder of the connector files.', 'connectors'),
+  CONTRACTS_DIR: plain(
+    anyText,
+    'Folder of contracts of your own, with sub-folders seed and repo; else those that are shipped.',
+  ),
 } as const;
 
 export type VariableName = keyof typeof VARIABLES;

@@ -1,5 +1,13 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { applyDemoSchema } from '../../src/dev/demo-schema';
+import { choosePorts } from '../../src/dev/stack/ports';
+import { type Postgres, startPostgres } from '../../src/dev/stack/postgres';
 import { AlteredShop } from '../support/altered-shop';
-import { withClient } from '../support/databases';
+import { runner, withClient } from '../support/databases';
+import { TestPipeline } from '../support/pipeline';
+import { describeWithTool, OLDEST_POSTGRES } from '../support/tools';
 import { eventually } from '../support/wait';
 
 jest.setTimeout(180_000);
@@ -94,4 +102,44 @@ it('a table that had another name for a while is the same: nothing is missing, n
   await shop.write();
   await shop.converges();
   expect(shop.reasons).toEqual([]);
+});
+
+describeWithTool(OLDEST_POSTGRES, 'PostgreSQL 15 reads no WAL from the time without a publication,', (binaries) => {
+  const dir = mkdtempSync(join(tmpdir(), 'oldest-'));
+  let server: Postgres;
+  let old: AlteredShop;
+
+  beforeAll(async () => {
+    const { port } = await choosePorts({ port: 0 });
+    server = await startPostgres({ dir, port, binaries, settings: { max_connections: 40 } });
+    await withClient(server.url, (client) => applyDemoSchema('seed', runner(client), async () => {}));
+    old = await AlteredShop.over(await TestPipeline.withSource(server.url));
+  });
+  afterAll(async () => {
+    await old?.pipeline.drop();
+    await server?.stop();
+    rmSync(dir, { recursive: true, force: true });
+  });
+
+  it('so that, after setup, a new slot is needed: the commands that are named mend it', async () => {
+    await old.sql(`DROP PUBLICATION ${old.pipeline.name}`);
+    await old.write();
+    await old.obey('CDC-205', 'ventia-cdc setup');
+    await old.write();
+    await old.obey('CDC-205', 'ventia-cdc repair slot --replace');
+    await old.write();
+    await old.converges();
+  });
+
+  it('a gap and changes of a past form are mended as with newer ones', async () => {
+    await old.sql(`ALTER PUBLICATION ${old.pipeline.name} DROP TABLE ventia.orders`);
+    await old.write();
+    await old.sql(`ALTER PUBLICATION ${old.pipeline.name} ADD TABLE ventia.orders`);
+    await old.sql('ALTER TABLE ventia.orders REPLICA IDENTITY DEFAULT');
+    await old.write(8);
+    await old.sql('ALTER TABLE ventia.orders REPLICA IDENTITY FULL');
+    await old.write();
+    await old.obey('CDC-209', 'ventia-cdc repair table ventia.orders');
+    await old.converges();
+  });
 });

@@ -1,4 +1,5 @@
 import type { Client } from 'pg';
+import { withClient } from './databases';
 import { type Overrides, TestPipeline } from './pipeline';
 import type { RunningService } from './service';
 import { expectTopicIsTable } from './topic-is-table';
@@ -16,9 +17,13 @@ export class AlteredShop {
     public service: RunningService,
   ) {}
 
+  /** In databases of its own. */
   static async open(overrides: Overrides = {}): Promise<AlteredShop> {
     const source = { 'snapshot.chunk.rows': 100, ...overrides.source };
-    const pipeline = await TestPipeline.create('seed', { ...overrides, source });
+    return AlteredShop.over(await TestPipeline.create('seed', { ...overrides, source }));
+  }
+
+  static async over(pipeline: TestPipeline): Promise<AlteredShop> {
     await pipeline.setup();
     const tenants: string[] = [];
     await pipeline.source(async (client) => {
@@ -54,6 +59,31 @@ export class AlteredShop {
     await rows.update('orders', moved!, { tenant_id: this.tenants[this.serial % 4] });
     await rows.delete('orders', deleted!);
     this.orders = [...this.orders.slice(3), changed!, moved!];
+  }
+
+  /** Changes, the statement and changes again, in one transaction. */
+  async within(sql: string): Promise<void> {
+    await withClient(this.pipeline.databases.sourceUrl, async (client) => {
+      await client.query('BEGIN');
+      await this.writeBy(client);
+      await client.query(sql);
+      await this.writeBy(client);
+      await client.query('COMMIT');
+    });
+  }
+
+  /** Waits for the code, and gives what `/ready` says mends it. */
+  async halted(code: string): Promise<string> {
+    await this.service.notReady(code, 10_000);
+    return (await this.service.readiness()).fix!;
+  }
+
+  /** Waits for the code, and runs the command that is said to mend it. */
+  async obey(code: string, command: string): Promise<void> {
+    await eventually(async () => (await this.halted(code)) === command, { timeoutMs: 15_000 });
+    const [, ...args] = command.split(' ');
+    const { code: exit, stdout, stderr } = await this.pipeline.cli(...args, '--yes');
+    if (exit !== 0) throw new Error(`${command} ended with ${exit}:\n${stdout}${stderr}`);
   }
 
   /** Orders that are gone by other means. */

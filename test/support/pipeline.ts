@@ -88,6 +88,12 @@ export class TestPipeline {
     return readChanges(this.topics[table], this.brokers);
   }
 
+  /** With the source on another server, and messaging on the shared one. */
+  static async withSource(sourceUrl: string, overrides: Overrides = {}): Promise<TestPipeline> {
+    const own = await createDemoDatabases('seed');
+    return new TestPipeline({ ...own, sourceUrl }, overrides, own.drop);
+  }
+
   get env(): Env {
     return {
       VENTIA_SOURCE_URL: this.databases.sourceUrl,

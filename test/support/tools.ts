@@ -31,6 +31,16 @@ export function tool(name: ToolName): Tool {
   return { name, path: findProgram(name), install: INSTALL[name], optional: name === 'docker' };
 }
 
+const OLDEST = '/usr/lib/postgresql/15/bin';
+
+/** Binaries of the oldest server that is supported. */
+export const OLDEST_POSTGRES: Tool = {
+  name: 'PostgreSQL 15',
+  path: existsSync(join(OLDEST, 'postgres')) ? OLDEST : undefined,
+  install: 'apt-get install postgresql-15',
+  optional: true,
+};
+
 /** A Python that can import the packages (named as for pip): of the folder .dev/venv where there is one, else python3. */
 export function requirePython(packages: readonly string[]): Tool {
   const venv = join('.dev', 'venv');

@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Database } from '../../../src/core/ports/sql';
@@ -10,18 +10,10 @@ import { inspectSource, preflight } from '../../../src/postgres/preflight';
 import { observeSlot } from '../../../src/postgres/slot';
 import { openSourceQueries } from '../../../src/postgres/source-queries';
 import { openSourceSetup } from '../../../src/postgres/source-setup';
-import { describeWithTool } from '../../support/tools';
+import { describeWithTool, OLDEST_POSTGRES } from '../../support/tools';
 import { expectedOf } from './ventia-source';
 
-const BINARIES = '/usr/lib/postgresql/15/bin';
-const oldest = {
-  name: 'PostgreSQL 15',
-  path: existsSync(join(BINARIES, 'postgres')) ? BINARIES : undefined,
-  install: 'apt-get install postgresql-15',
-  optional: true,
-};
-
-describeWithTool(oldest, 'on PostgreSQL 15, the oldest that is supported,', (binaries) => {
+describeWithTool(OLDEST_POSTGRES, 'on PostgreSQL 15, the oldest that is supported,', (binaries) => {
   const dir = mkdtempSync(join(tmpdir(), 'oldest-'));
   let server: Postgres;
   let db: Database;

@@ -39,6 +39,7 @@ test('an empty environment gives the documented defaults', () => {
     privacyKey: null,
     logLevel: 'info',
     connectorsDir: 'connectors',
+    contractsDir: null,
   });
 });
 
@@ -66,6 +67,7 @@ test('every variable arrives in its place', () => {
     PRIVACY_KEY: 'k'.repeat(32),
     LOG_LEVEL: 'debug',
     CONNECTORS_DIR: '/etc/cdc',
+    CONTRACTS_DIR: '/etc/cdc/contracts',
   });
   const content = '-----BEGIN CERTIFICATE-----\nMIIB\n';
   expect(settings).toEqual({
@@ -88,6 +90,7 @@ test('every variable arrives in its place', () => {
     privacyKey: 'k'.repeat(32),
     logLevel: 'debug',
     connectorsDir: '/etc/cdc',
+    contractsDir: '/etc/cdc/contracts',
   });
 });
 
