@@ -135,7 +135,7 @@ export const ERRORS = {
     'CDC-208',
     'manual',
     'A column of the contract disappeared from its table.',
-    'Restore the column, or remove its field from the contract file and run ventia-cdc setup.',
+    'Restore the column, or remove its field from the contract file and run ventia-cdc setup: docs/operations.md.',
   ),
   replica_identity: spec(
     'CDC-209',
@@ -317,7 +317,7 @@ export const ERRORS = {
     'CDC-405',
     'manual',
     "A column's type does not fit the contract.",
-    'Correct the type in the contract file, or the column.',
+    'Change the column back; docs/operations.md says how it gets another type.',
   ),
   unencodable: spec(
     'CDC-406',
