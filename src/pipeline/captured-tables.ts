@@ -52,11 +52,6 @@ export class CapturedTables {
     ]);
   }
 
-  /** What of a table is to be loaded again from its start; null = nothing. */
-  reload(table: string): SnapshotState | null {
-    return this.known.get(table)?.reload ?? null;
-  }
-
   /** Columns of the contract that the table lacks by right: now, or when a change was made that was committed at `lsn`. */
   absentColumns(table: string, lsn: Lsn | null = null): string[] {
     const known = this.known.get(table);

@@ -38,7 +38,7 @@ interface Resting {
 /** As often, at least, a load that failed is tried again. */
 const REST_MS = 5_000;
 
-const TITLES = { first: 'first load', repair: 'load after a lost slot', incremental: 'snapshot' } as const;
+const TITLES = { first: 'first load', repair: 'load of what may be missing', incremental: 'snapshot' } as const;
 
 /**
  * All loads of one life of capture, beside the running stream and without a long transaction: what the state topic asks for,
