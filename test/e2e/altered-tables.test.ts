@@ -128,8 +128,9 @@ describe('goes on: between transactions, inside one, and while capture is down',
       const last = new Map(
         (await readChanges(shop.pipeline.topics.orders)).map((change) => [change.key, change.after]),
       );
-      const prices = [...last.values()].filter((row) => row !== null).map((row) => row!.total_price);
-      expect(new Set(prices.map(String))).toEqual(new Set([String(Buffer.from([0x04, 0xe2]))]));
+      const rows = [...last.values()].filter((row) => row !== null);
+      expect(rows.filter(({ total_price }) => total_price === null)).toEqual([]);
+      expect(rows.map(({ total_price }) => String(total_price))).toContain(String(Buffer.from([0x04, 0xe2])));
       return true;
     });
   });
