@@ -10,7 +10,7 @@ import type { ReplicationMessage } from '../core/replication-message';
 import type { CaptureObservers, CaptureStats } from '../core/stats';
 import { CapturedTables } from './captured-tables';
 import { Confirmation } from './confirmation';
-import { DeadLetters } from './dead-letters';
+import { openDeadLetters } from './dead-letters';
 import { Flusher } from './flusher';
 import { openLoads } from './open-loads';
 import { presentTrouble } from './present-trouble';
@@ -197,7 +197,7 @@ class Session {
       progress,
       stats: ports.stats,
       watcher: windows,
-      deadLetters: new DeadLetters(o.errorsPolicy, o.deadLetterTopic, connector, writer.tail(o.deadLetterTopic, 0)),
+      deadLetters: openDeadLetters(writer, o.errorsPolicy, o.deadLetterTopic, connector),
       epoch: BigInt(epoch),
       witness,
       pause: () => stream.pause(),

@@ -1,6 +1,7 @@
 import type { Op } from '../core/change';
 import type { CdcError } from '../core/errors';
 import type { TransactionStamp } from '../core/ports/encoding';
+import type { TopicWriter } from '../core/ports/topics';
 import { formatPosition, type Position } from '../core/position';
 import type { Tuple } from '../core/tuple';
 import type { ChangeRecords, TableRoute } from './change-records';
@@ -24,6 +25,8 @@ export class DeadLetters {
     private readonly topic: string,
     private readonly connector: string,
     private readonly tail: Position | null,
+    /** Largest record batch the topic takes, bytes. */
+    readonly limit: number,
   ) {}
 
   takes(error: CdcError): boolean {
@@ -66,4 +69,15 @@ export class DeadLetters {
     flusher.tally.add(route.stats, op, 'deadLettered');
     flusher.stamp(stamp.commitTime);
   }
+}
+
+/** Goes on behind the last stub that the topic holds. */
+export function openDeadLetters(
+  writer: TopicWriter,
+  policy: 'halt' | 'dead-letter',
+  topic: string,
+  connector: string,
+): DeadLetters {
+  const exists = writer.topics.some(({ name }) => name === topic);
+  return new DeadLetters(policy, topic, connector, writer.tail(topic, 0), exists ? writer.maxBatchBytes(topic) : 0);
 }

@@ -241,7 +241,7 @@ export class Pump {
   ): boolean {
     const { deadLetters, flusher } = this.o;
     if (!deadLetters.takes(error)) throw error;
-    if (flusher.full(MAX_STUB_BYTES, route.limit)) return false;
+    if (flusher.full(MAX_STUB_BYTES, deadLetters.limit)) return false;
     deadLetters.append(this.records, route, op, row, stamp, seq, error, flusher);
     return true;
   }

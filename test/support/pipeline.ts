@@ -141,6 +141,7 @@ export class TestPipeline {
 
   /** Ends what runs, in good order. */
   async stop(): Promise<void> {
+    expectNone(await this.unaccounted());
     await Promise.all(this.running.map((service) => service.stop()));
   }
 
@@ -214,6 +215,7 @@ export class TestPipeline {
   }
 
   async drop(): Promise<void> {
+    const lost = await this.unaccounted();
     await Promise.all(this.services.map((service) => service.stop('SIGKILL')));
     rmSync(this.connectorsDir, { recursive: true, force: true });
     await this.cleanUp();
@@ -221,6 +223,11 @@ export class TestPipeline {
       const ours = (await admin.listTopics()).filter((topic) => topic.includes(this.name));
       await admin.deleteTopics({ topics: ours });
     }, this.brokers);
+    expectNone(lost);
+  }
+
+  private async unaccounted(): Promise<string[]> {
+    return (await Promise.all(this.running.map((service) => service.unaccounted()))).flat();
   }
 
   private async loaded(): Promise<boolean> {
@@ -268,4 +275,9 @@ export class TestPipeline {
     const name = `${this.name}-${file}`;
     writeFileSync(join(this.connectorsDir, `${file}.json`), JSON.stringify({ name, config }));
   }
+}
+
+/** Asserted whenever a pipeline is stopped or dropped. */
+function expectNone(unaccounted: readonly string[]): void {
+  if (unaccounted.length > 0) throw new Error(`changes that nobody accounts for: ${unaccounted.join(', ')}`);
 }

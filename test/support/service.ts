@@ -132,6 +132,16 @@ export class RunningService {
       .reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(' ') + 1)), 0);
   }
 
+  /** Changes that nobody accounts for, by table: Invariant 4 wants none. What cannot be asked any more has none to tell. */
+  async unaccounted(): Promise<string[]> {
+    if (!this.alive || !this.log.some(({ msg }) => msg === 'listening')) return [];
+    const answer = await fetch(`${await this.address()}/metrics`, { signal: AbortSignal.timeout(2000) }).catch(
+      () => null,
+    );
+    const lines = ((await answer?.text()) ?? '').split('\n');
+    return lines.filter((line) => line.startsWith('ventia_cdc_conservation_difference{') && !line.endsWith(' 0'));
+  }
+
   signal(name: NodeJS.Signals): void {
     this.child.kill(name);
   }

@@ -55,7 +55,7 @@ async function live(broker: FakeBroker, transactions: FakeTransaction[], confirm
     progress,
     stats,
     watcher: { watching: false, onTransaction() {}, onRow() {}, onTruncate() {}, onWatermark: () => null },
-    deadLetters: new DeadLetters('halt', 'dlq', 'test', null),
+    deadLetters: new DeadLetters('halt', 'dlq', 'test', null, 1_000_000),
     epoch: 1n,
     witness,
     pause: () => {

@@ -26,6 +26,8 @@ export class FakeBroker {
   readonly log: StoredRecord[] = [];
   readonly state = new Map<string, string>();
   readonly faults: Fault[] = [];
+  /** Bytes of each flush. */
+  readonly flushes: number[] = [];
   /** Of writers: each fences the ones before it. */
   private generation = 0;
 
@@ -49,7 +51,7 @@ export class FakeBroker {
       ends: new Map(),
       tail: (topic, partition) => tails.get(`${topic}/${partition}`) ?? null,
       newBatch: () => new FakeBatch(),
-      maxBatchBytes: () => this.maxBatchBytes,
+      maxBatchBytes: (topic) => this.limitOf(topic),
       batchBytes: (records) => records.reduce((sum, { key, value }) => sum + key + Math.max(0, value), 0),
       flush: (batch) => this.flush(batch as FakeBatch, generation),
       renewFenceEveryMs: 3_600_000,
@@ -59,8 +61,15 @@ export class FakeBroker {
     };
   }
 
+  /** Other topics take what comes. */
+  private limitOf(topic: string): number {
+    return this.topics.some(({ name }) => name === topic) ? this.maxBatchBytes : Number.MAX_SAFE_INTEGER;
+  }
+
   private async flush(batch: FakeBatch, generation: number): Promise<void> {
-    if (batch.largestBytes > this.maxBatchBytes) throw new CdcError('record_too_large', 'batch too large');
+    for (const [topic, bytes] of batch.sizes)
+      if (bytes > this.limitOf(topic)) throw new CdcError('record_too_large', 'batch too large');
+    this.flushes.push(batch.bytes);
     const sent = [...batch.stored];
     for (let tick = 0; tick < this.flushTicks; tick++) await new Promise((resolve) => setImmediate(resolve));
     if (generation !== this.generation) throw new CdcError('fenced', 'a newer writer was opened');
@@ -79,7 +88,7 @@ export class FakeBroker {
 class FakeBatch implements OutgoingBatch {
   readonly stored: StoredRecord[] = [];
   readonly states: [string, string | null][] = [];
-  private readonly sizes = new Map<string, number>();
+  private readonly partitions = new Map<string, { topic: string; bytes: number }>();
   bytes = 0;
 
   get records(): number {
@@ -87,7 +96,11 @@ class FakeBatch implements OutgoingBatch {
   }
 
   get largestBytes(): number {
-    return Math.max(0, ...this.sizes.values());
+    return Math.max(0, ...this.sizes.map(([, bytes]) => bytes));
+  }
+
+  get sizes(): [topic: string, bytes: number][] {
+    return [...this.partitions.values()].map(({ topic, bytes }) => [topic, bytes]);
   }
 
   append(...[topic, partition, slab, ks, ke, vs, ve, timestampMs, header]: Parameters<OutgoingBatch['append']>): void {
@@ -103,7 +116,7 @@ class FakeBatch implements OutgoingBatch {
     });
     const place = `${topic}/${partition}`;
     const size = ke - ks + Math.max(0, ve - vs);
-    this.sizes.set(place, (this.sizes.get(place) ?? 0) + size);
+    this.partitions.set(place, { topic, bytes: (this.partitions.get(place)?.bytes ?? 0) + size });
     this.bytes += size;
   }
 
@@ -114,7 +127,7 @@ class FakeBatch implements OutgoingBatch {
   clear(): void {
     this.stored.length = 0;
     this.states.length = 0;
-    this.sizes.clear();
+    this.partitions.clear();
     this.bytes = 0;
   }
 }

@@ -101,7 +101,7 @@ export async function live(o: LifeOptions) {
     progress,
     stats,
     watcher: windows,
-    deadLetters: new DeadLetters('halt', 'dlq', 'test', null),
+    deadLetters: new DeadLetters('halt', 'dlq', 'test', null, 1_000_000),
     epoch,
     witness: new HistoryWitness(tails, epoch, confirmed),
     pause: () => {
