@@ -121,9 +121,7 @@ export class Pump {
       if (done) releaseMessage(message, payload);
       return done;
     } catch (error) {
-      this.failed = true;
-      this.o.onFailure(toCdcError(error));
-      return true;
+      return this.fail(error);
     }
   }
 
