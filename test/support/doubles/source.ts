@@ -92,11 +92,12 @@ export class PretendedSource {
       checkCondition: () => (this.refuses ? Promise.reject(this.refuses) : Promise.resolve()),
       readChunk: async ({ after, limit, keys, where, maxBytes = Number.POSITIVE_INFINITY }, accept, onRow) => {
         const running = [...this.pending.keys()].map(BigInt);
+        const xmax = BigInt(this.xid);
         const frozen = [...this.visible].sort(([a], [b]) => a - b);
         const xmin = running[0] ?? BigInt(this.xid); // a Map keeps the order of insertion
         await turn();
         if (this.refuses) throw this.refuses;
-        if (!accept({ xmin, xmax: BigInt(this.xid), running })) return null;
+        if (!accept({ xmin, xmax, running })) return null;
         const wanted = frozen.filter(([id]) => keys?.includes(String(id)) ?? (after === null || id > Number(after)));
         // As wide as its number: a chunk's bytes may end it.
         let bytes = 0;
