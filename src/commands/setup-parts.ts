@@ -1,7 +1,13 @@
 import { ensureSubjects, planSubjects } from '../avro/subjects';
 import type { ConnectorConfig, SourceConfig } from '../config/connector';
 import { needed, type Settings } from '../config/settings';
-import { capturedBefore, confirmedAtMost } from '../core/capture-state';
+import {
+  capturedBefore,
+  confirmedAtMost,
+  readState as readRecord,
+  stateKeys,
+  type TopicsState,
+} from '../core/capture-state';
 import { CdcError } from '../core/errors';
 import type { Logger } from '../core/ports/log';
 import { openAdmin } from '../kafka/admin';
@@ -98,7 +104,11 @@ async function planSource({ settings, identity, log }: SetupRequest, config: Sou
 }
 
 async function planTopics({ settings, log }: SetupRequest, config: SourceConfig): Promise<SetupPart> {
-  const { partitions, replicationFactor } = config;
+  const { replicationFactor } = config;
+  // The file says how many a new topic has; how many there are by now says the state topic.
+  const state = await readState(settings.kafka, log, config.stateTopic);
+  const recorded = readRecord<TopicsState>(state, stateKeys.topics(config.name));
+  const partitions = recorded?.partitions ?? config.partitions;
   const specs: TopicSpec[] = [
     ...config.tables.map(
       ({ topic }): TopicSpec => ({ name: topic, purpose: 'changes', partitions, replicationFactor }),

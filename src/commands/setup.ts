@@ -6,18 +6,22 @@ import { silentLogger } from '../core/ports/log';
 import { type Command, EXIT } from './command';
 import { confirm } from './confirm';
 import { planSetup, type SetupPart } from './setup-parts';
+import { planRepartition } from './wire-repartition';
 
 export interface SetupOptions {
   readonly dryRun?: true;
   readonly yes?: true;
   readonly identity: 'auto' | 'full' | 'index';
+  readonly repartition?: number;
 }
 
 export const setup: Command<SetupOptions> = {
   usage: 'setup',
   summary: 'prepare databases, Kafka and the registry',
   about: `Makes what is missing: publication, replica identity, slot, topics, registry subjects, ledger. Says what
-it does, asks before it does it, and may be run again at any time. Nothing of the application is altered.`,
+it does, asks before it does it, and may be run again at any time. Nothing of the application is altered. With
+--repartition it only raises the number of partitions: capture stops, the sinks apply what there is, the topics grow, and
+capture goes on; also where somebody else has raised it.`,
   example: 'ventia-cdc setup --dry-run',
   options: [
     { flags: '--dry-run', about: 'print what would be done, do nothing' },
@@ -29,21 +33,25 @@ it does, asks before it does it, and may be run again at any time. Nothing of th
       choices: ['auto', 'full', 'index'],
       fallback: 'auto',
     },
+    { flags: '--repartition <n>', about: 'raise the partitions of the topics of changes to n', range: [1, 1024] },
   ],
-  async action({ env, out, json }, _args, options) {
+  async action({ env, out, json, signal }, _args, options) {
     const { connectorsDir } = loadSettings(env);
     const connectors = loadConnectors(connectorsDir, env);
     const roles = connectors.map(({ kind }) => (kind === 'source' ? 'capture' : 'sinks'));
     const settings = loadSettings(env, roles);
-    const { identity } = options;
-    const parts = await planSetup({ connectors, settings, identity, log: silentLogger });
+    const { identity, repartition } = options;
+    const parts =
+      repartition === undefined
+        ? await planSetup({ connectors, settings, identity, log: silentLogger })
+        : [await planRepartition(connectors, settings, repartition, signal, silentLogger)];
     try {
       const text = json ? `${JSON.stringify(asJson(parts))}\n` : describe(parts, out.isTTY && !env.NO_COLOR);
       out.write(text);
       const problems = parts.flatMap((part) => part.problems);
       if (problems.length > 0) throw first(problems);
       if (options.dryRun || parts.every(({ steps }) => steps.length === 0)) return EXIT.done;
-      if (!options.yes) await confirm(out, 'set-up');
+      if (!options.yes) await confirm(out, repartition === undefined ? 'set-up' : 'the repartition');
       for (const part of parts) {
         if (part.steps.length > 0) await part.apply((line) => json || out.write(`done  ${part.place}: ${line}\n`));
       }

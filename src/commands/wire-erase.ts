@@ -125,7 +125,8 @@ export async function tombstoneOrders(
   const writer = await openWriter(config, settings, new ChangeDecoder(registry), silentLogger);
   try {
     const { columns, tenantColumn } = source;
-    const route = routeTo(source.encoder, writer, newTableStats());
+    const { partitions } = writer.topics.find(({ name }) => name === source.encoder.topic)!;
+    const route = routeTo(source.encoder, writer, partitions, null, newTableStats());
     const keys = orderIds.map((id) => ({ id, tenant }));
     return await writeTombstones(writer, { schema, name: table, columns, tenantColumn, route }, keys, Date.now());
   } finally {

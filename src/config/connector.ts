@@ -76,7 +76,11 @@ const SOURCE = {
     'How long the position told to PostgreSQL trails the one Kafka has, against power cuts. auto = where a topic has fewer than two in-sync replicas 30000, or 60000 if the broker does not look at flush.ms; else 0.',
   ),
   'max.batch.bytes': key(integer(65_536, 67_108_864), 4_194_304, 'Bytes gathered at most before they are sent.'),
-  partitions: key(integer(1, 1024), 6, 'Partitions of each topic, for good: another number would scatter the tenants.'),
+  partitions: key(
+    integer(1, 1024),
+    6,
+    'Partitions of a topic that setup makes. Later: ventia-cdc setup --repartition.',
+  ),
   'replication.factor': key(
     integerOrAuto(1, 15),
     'auto',

@@ -35,8 +35,8 @@ export interface TableState {
 /** How far one load is: of a table's first load, of the one after a lost slot, or of an operator's request. */
 export interface SnapshotState {
   /**
-   * sweeping: all rows are in the topic, keys that are gone in the source are being looked for; of a repair only. The last
-   * three are for good.
+   * sweeping: all rows are in the topic, keys that are gone in the source, or lie in a wrong partition, are being looked
+   * for. The last three are for good.
    */
   readonly status: 'running' | 'sweeping' | 'done' | 'cancelled' | 'failed';
   /** Somebody wanted it to wait, and it does. */
@@ -46,7 +46,7 @@ export interface SnapshotState {
   readonly rows: number;
   readonly chunks: number;
   /** Absent: the first load. */
-  readonly kind?: 'repair' | 'incremental';
+  readonly kind?: 'repair' | 'incremental' | 'repartition';
   /** Of a repair: what happened, and between which LSNs changes may be missing. */
   readonly why?: string;
   readonly from?: string;
@@ -83,6 +83,19 @@ export interface SchemaState {
 /** What was ever confirmed to the server, at most: a slot that stands further on was not moved by us. */
 export interface ConfirmedState {
   readonly atMost: string;
+  /** Transactions whose commit record lies before are in the topics for good, whatever the slot brings again. */
+  readonly atLeast?: string;
+}
+
+/** The number of partitions is being raised. */
+export interface RepartitionState {
+  readonly partitions: number;
+  /** ISO 8601. */
+  readonly since: string;
+  /** Content of a message in the WAL: capture writes what comes before it, and stops there. */
+  readonly mark: string;
+  /** The mark's LSN: capture has come to it, and the topics hold all before. */
+  readonly reached?: string;
 }
 
 /** A lost slot and its mending. */
@@ -109,6 +122,7 @@ export const stateKeys = {
   repair: (connector: string) => `${connector}/repair`,
   table: (connector: string, table: string) => `${connector}/table/${table}`,
   schema: (connector: string, id: number | '') => `${connector}/schema/${id}`,
+  repartition: (connector: string) => `${connector}/repartition`,
   /** How far the first load of a table is, or a repair's. Written by capture and by the repair of a slot. */
   snapshot: (connector: string, table: string) => `${connector}/snapshot/${table}`,
   /** What somebody wants of a load. Written by any process; by capture only to forget it. */
@@ -141,6 +155,12 @@ export function capturedBefore(state: State, connector: string): boolean {
 export function confirmedAtMost(state: State, connector: string): Lsn | null {
   const recorded = readState<ConfirmedState>(state, stateKeys.confirmed(connector));
   return recorded && parseLsn(recorded.atMost);
+}
+
+/** {@link ConfirmedState.atLeast}; null = not known. */
+export function heldAtLeast(state: State, connector: string): Lsn | null {
+  const recorded = readState<ConfirmedState>(state, stateKeys.confirmed(connector))?.atLeast;
+  return recorded === undefined ? null : parseLsn(recorded);
 }
 
 /**

@@ -254,7 +254,7 @@ export const ERRORS = {
     'CDC-303',
     'manual',
     'The number of partitions is not the one recorded: a tenant would no longer be in one partition.',
-    'Set partitions back to the recorded number; a topic that has more now must be made anew under another name (topics, state.topic, consumer.group).',
+    'With more than recorded: ventia-cdc setup --repartition <the new number>. With fewer the topic was made anew, and what it held is gone.',
   ),
   fenced: spec(
     'CDC-304',
@@ -281,6 +281,18 @@ export const ERRORS = {
     'Nothing to do: it is rebuilt and continues at the committed offset.',
   ),
   topic_settings: spec('CDC-308', 'manual', 'A topic is not set up as the pipeline needs it.', 'ventia-cdc setup'),
+  repartitioning: spec(
+    'CDC-309',
+    'timed',
+    'The number of partitions is being raised: capture waits until the sinks have applied everything.',
+    'Nothing to do while ventia-cdc setup --repartition runs; if it was broken off, run it again.',
+  ),
+  not_drained: spec(
+    'CDC-310',
+    'manual',
+    'A sink does not get to the end of its topics, so that nothing may be moved between partitions.',
+    'Start the sinks (ventia-cdc run), wait until they have caught up, and try again.',
+  ),
 
   // 4xx: schema registry and records
   registry_unreachable: spec(

@@ -26,7 +26,7 @@ export interface LoadRequest {
 export interface Load {
   /** The table's name for what nobody asked for; a request's own id else, which has no dot. */
   readonly id: string;
-  readonly kind: 'first' | 'repair' | 'incremental';
+  readonly kind: 'first' | 'repair' | 'repartition' | 'incremental';
   readonly table: string;
   readonly where: string | null;
   readonly request: LoadRequest | null;
@@ -51,7 +51,7 @@ export function readLoads(
   const own = tables.flatMap((table): Load[] => {
     const progress = readState<SnapshotState>(state, stateKeys.snapshot(connector, table));
     if (progress === null && mode === 'never') return [];
-    const kind = progress?.kind === 'repair' ? 'repair' : 'first';
+    const kind = progress?.kind ?? 'first';
     const request = requests.get(table) ?? null;
     return [{ id: table, kind, table, where: null, request, desired: request?.desired ?? 'run', state: progress }];
   });

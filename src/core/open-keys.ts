@@ -2,18 +2,24 @@ import type { KeyRecord } from './ports/topics';
 import { comparePositions, type Position } from './position';
 
 /**
- * Keys of one partition whose last record is older than `horizon` and not a delete: rows that were there once and that the
- * load has not met. `apply` sees the records in their order.
+ * Keys of one partition whose last record is not a delete, and is older than `horizon` (rows that were there once and that the
+ * load has not met) or of a tenant that belongs elsewhere since there are more partitions. `apply` sees the records in their
+ * order.
  */
 export class OpenKeys {
   /** Tenant by id. */
   private readonly open = new Map<string, string>();
 
-  constructor(private readonly horizon: Position) {}
+  constructor(
+    private readonly horizon: Position,
+    private readonly belongs: (tenant: string) => boolean,
+  ) {}
 
   apply({ id, tenant, position }: KeyRecord): void {
     if (id === null) this.open.clear();
-    else if (tenant === null || position === null || comparePositions(position, this.horizon) >= 0)
+    // A tombstone without its delete: the row was being moved away. Whether it has arrived there is not known here.
+    else if (position === null) return;
+    else if (tenant === null || (comparePositions(position, this.horizon) >= 0 && this.belongs(tenant)))
       this.open.delete(id);
     else this.open.set(id, tenant);
   }

@@ -1,3 +1,5 @@
+import { CdcError } from './errors';
+
 /**
  * Java Kafka's default partitioner, so that any client finds a tenant's records where we put them:
  * murmur2 over the key's bytes, sign bit cleared, modulo the number of partitions.
@@ -7,6 +9,19 @@
  */
 export function partitionOf(bytes: Uint8Array, start: number, end: number, partitions: number): number {
   return (murmur2(bytes, start, end) & 0x7fffffff) % partitions;
+}
+
+/** {@link partitionOf} of a tenant id's text form. */
+export function partitionOfTenant(tenant: string, partitions: number): number {
+  const bytes = Buffer.from(tenant);
+  return partitionOf(bytes, 0, bytes.length, partitions);
+}
+
+/** Somebody else changed the number of a topic's partitions. More of them can be taken over. */
+export function partitionsChanged(topic: { readonly name: string; readonly partitions: number }, recorded: number) {
+  const what = `topic ${topic.name} has ${topic.partitions} partitions, not ${recorded}`;
+  const fix = topic.partitions > recorded ? `ventia-cdc setup --repartition ${topic.partitions}` : undefined;
+  return new CdcError('partitions_changed', what, fix === undefined ? {} : { fix });
 }
 
 const M = 0x5bd1e995;

@@ -1,4 +1,5 @@
 import type { Admin } from 'kafkajs';
+import { CdcError } from '../core/errors';
 import type { Logger } from '../core/ports/log';
 import { type AdminClient, type KafkaAccess, newAdmin } from './client';
 import { toKafkaError } from './errors';
@@ -48,6 +49,8 @@ export interface KafkaAdmin {
   groupLag(groupId: string, topics: readonly string[]): Promise<PartitionLag[]>;
   /** Settings of one broker, which stands for all, by name; empty where our role may not ask. */
   brokerSettings(): Promise<ReadonlyMap<string, string>>;
+  /** Gives a topic more partitions, and resolves when all brokers know of them. */
+  raisePartitions(topic: string, count: number): Promise<void>;
   /** Moves a group that has no members now. */
   commitOffsets(groupId: string, offsets: readonly PartitionOffset[]): Promise<void>;
   close(): Promise<void>;
@@ -127,6 +130,18 @@ class Administrator implements KafkaAdmin {
       for (const { topic, partitions } of responses)
         for (const { partition, offset } of partitions) offsets.set(partitionKey(topic, partition), BigInt(offset));
       return spans.map((span) => lagOf(span, offsets.get(partitionKey(span.topic, span.partition)) ?? NONE));
+    });
+  }
+
+  raisePartitions(topic: string, count: number): Promise<void> {
+    return this.inTurn(async () => {
+      await this.client.admin.createPartitions({ topicPartitions: [{ topic, count }] });
+      const grown = async () => {
+        const [found] = await findTopics(this.cluster, [topic]);
+        if (found?.partitions !== count) throw new CdcError('kafka_unreachable', `${topic} is still growing`);
+        await this.measure([topic]);
+      };
+      await patiently(APPEAR_MS, grown, () => {});
     });
   }
 

@@ -37,6 +37,8 @@ export interface KafkaAccess {
 const REQUEST_TIMEOUT_MS = 8000;
 const CONNECT_TIMEOUT_MS = 3000;
 const METADATA_MAX_AGE_MS = 60_000;
+/** Within this a group notices new partitions. */
+const CONSUMER_METADATA_MAX_AGE_MS = 10_000;
 /** TCP's own probes keep firewalls from forgetting an idle connection. */
 const TCP_KEEPALIVE_MS = 30_000;
 
@@ -57,13 +59,14 @@ export interface KafkaLink {
 export interface LinkTuning {
   readonly requestTimeoutMs?: number;
   readonly retry?: ClusterOptions['retry'];
+  readonly metadataMaxAgeMs?: number;
 }
 
 /** kafkajs's connections, metadata and logins; nothing is connected yet. The only place where they are made. */
 export function openLink(
   access: KafkaAccess,
   log: Logger,
-  { requestTimeoutMs = REQUEST_TIMEOUT_MS, retry = RETRY }: LinkTuning = {},
+  { requestTimeoutMs = REQUEST_TIMEOUT_MS, retry = RETRY, metadataMaxAgeMs = METADATA_MAX_AGE_MS }: LinkTuning = {},
 ): KafkaLink {
   mendKafkajs();
   const sockets = new Set<Socket>();
@@ -87,7 +90,7 @@ export function openLink(
     // kafkajs takes the longer of this and a request's own.
     requestTimeout: requestTimeoutMs,
     enforceRequestTimeout: true,
-    metadataMaxAge: METADATA_MAX_AGE_MS,
+    metadataMaxAge: metadataMaxAgeMs,
     allowAutoTopicCreation: false,
     isolationLevel: READ_UNCOMMITTED,
     retry,
@@ -126,7 +129,7 @@ export interface ConsumerTuning {
 
 /** A crash ends it: whoever owns it makes a new one, so that there is one loop of retries and not two. */
 export function newConsumer(access: KafkaAccess, log: Logger, tuning: ConsumerTuning): ConsumerClient {
-  const link = openLink(access, log, { retry: CONSUMER_RETRY });
+  const link = openLink(access, log, { retry: CONSUMER_RETRY, metadataMaxAgeMs: CONSUMER_METADATA_MAX_AGE_MS });
   const events = new KafkajsEmitter();
   const consumer = createKafkajsConsumer({
     cluster: link.cluster,
@@ -140,7 +143,7 @@ export function newConsumer(access: KafkaAccess, log: Logger, tuning: ConsumerTu
     maxBytes: tuning.maxBytes,
     maxWaitTimeInMs: tuning.maxWaitMs,
     isolationLevel: READ_UNCOMMITTED,
-    metadataMaxAge: METADATA_MAX_AGE_MS,
+    metadataMaxAge: CONSUMER_METADATA_MAX_AGE_MS,
     instrumentationEmitter: events,
   });
   return { ...link, consumer, events };

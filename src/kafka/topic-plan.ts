@@ -1,4 +1,5 @@
 import { CdcError } from '../core/errors';
+import { partitionsChanged } from '../core/partition';
 
 /** What a topic is for decides its settings. */
 export type TopicPurpose = 'changes' | 'state' | 'dead-letters';
@@ -197,8 +198,8 @@ function tooManyReplicas({ name }: TopicSpec, replicas: number, brokers: number)
 
 function wrongPartitions(spec: TopicSpec, topic: TopicDescription): CdcError | null {
   if (topic.partitions === spec.partitions) return null;
+  if (spec.purpose === 'changes') return partitionsChanged(topic, spec.partitions);
   const what = `topic ${spec.name} has ${topic.partitions} partitions, not ${spec.partitions}`;
-  if (spec.purpose === 'changes') return new CdcError('partitions_changed', what);
   return new CdcError('topic_settings', what, {
     fix: `Delete topic ${spec.name} while nothing runs and run ventia-cdc setup, or name another one.`,
   });

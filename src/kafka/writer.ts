@@ -1,5 +1,6 @@
 import { CdcError } from '../core/errors';
 import type { Tail } from '../core/history-witness';
+import { partitionsChanged } from '../core/partition';
 import type { Logger } from '../core/ports/log';
 import type { OutgoingBatch, RecordLengths, TopicPartitions, TopicWriter } from '../core/ports/topics';
 import type { Position } from '../core/position';
@@ -231,8 +232,7 @@ class FencedWriter implements TopicWriter {
     await cluster.refreshMetadata();
     for (const { name, partitions } of this.topics) {
       const now = cluster.findTopicPartitionMetadata(name).length;
-      if (now !== partitions)
-        throw new CdcError('partitions_changed', `topic ${name} has ${now} partitions, not ${partitions}`);
+      if (now !== partitions) throw partitionsChanged({ name, partitions: now }, partitions);
     }
   }
 

@@ -1,14 +1,13 @@
-import { type RepairState, type SchemaState, stateKeys } from '../core/capture-state';
+import { type RepairState, stateKeys } from '../core/capture-state';
 import { deferred } from '../core/deferred';
 import { CdcError, toCdcError } from '../core/errors';
 import { formatLsn, type Lsn } from '../core/lsn';
-import type { EncoderFactory } from '../core/ports/encoding';
 import type { ReplicationStream, SourceInspection, SourceQueries } from '../core/ports/source';
-import type { KeyRecord, TopicWriter } from '../core/ports/topics';
+import type { TopicWriter } from '../core/ports/topics';
 import { Progress } from '../core/progress';
-import type { ReplicationMessage } from '../core/replication-message';
-import type { CaptureObservers, CaptureStats } from '../core/stats';
+import type { CaptureOptions, CapturePorts, SaveState } from './capture-ports';
 import { CapturedTables } from './captured-tables';
+import { floorAt } from './change-records';
 import { Confirmation } from './confirmation';
 import { openDeadLetters } from './dead-letters';
 import { Flusher } from './flusher';
@@ -16,48 +15,11 @@ import { openLoads } from './open-loads';
 import { presentTrouble } from './present-trouble';
 import { Pump } from './pump';
 import { RecordedState } from './recorded-state';
+import { RepartitionStop } from './repartition-stop';
 import { Routes } from './routes';
-import { type StandByPorts, standBy } from './stand-by';
+import { standBy } from './stand-by';
 import { TopicWatch } from './topic-watch';
 import { Upkeep } from './upkeep';
-
-export interface CaptureOptions {
-  readonly connector: string;
-  /** In the order of the first load: parents before children. */
-  readonly tables: readonly string[];
-  /** Their topics. */
-  readonly topics: readonly string[];
-  readonly deadLetterTopic: string;
-  readonly errorsPolicy: 'halt' | 'dead-letter';
-  readonly snapshotMode: 'initial' | 'never';
-  readonly snapshotChunkRows: number;
-  readonly maxBatchBytes: number;
-  readonly confirmTrailMs: number;
-  /** How long nothing may move while there is something to do. */
-  readonly progressTimeoutMs: number;
-}
-
-export interface CapturePorts extends StandByPorts {
-  /** Looks at source, publication, identities and slot; throws the first trouble. Cheap: called every few seconds. */
-  inspect(): Promise<SourceInspection>;
-  openStream(confirmed: Lsn): ReplicationStream;
-  newDecoder(): (payload: Buffer) => ReplicationMessage;
-  openWriter(): Promise<TopicWriter>;
-  openQueries(): SourceQueries;
-  /** What the records of a partition of `topic` say of their keys, from its start to its present end. */
-  readKeys(topic: string, partition: number): AsyncIterable<readonly KeyRecord[]>;
-  /** Hands on what is written to the state topic from offset `from` on, by whomever, until the function it gives is called. */
-  followState(from: bigint, onRecord: (key: string, value: string | null) => void): () => void;
-  /** Registered schema ids and contracts. */
-  loadEncoders(): Promise<EncoderFactory>;
-  /** What is known of the registry then, by schema id. */
-  knownSchemas(): ReadonlyMap<number, SchemaState>;
-  readonly stats: CaptureStats;
-  readonly observers: CaptureObservers;
-}
-
-/** Writes state records together and resolves when Kafka has them; null ends a key. */
-export type SaveState = (records: readonly (readonly [key: string, value: object | null])[]) => Promise<void>;
 
 /** A clean stop waits this long for what is in flight; what is not acknowledged by then comes again. */
 const DRAIN_MS = 5000;
@@ -142,7 +104,7 @@ class Session {
     ports.stats.fences++;
     const recorded = new RecordedState(writer, o.connector);
     const epoch = recorded.epoch(this.source);
-    recorded.partitions(o.topics);
+    const partitions = recorded.partitions(o.topics);
     ports.stats.epoch = BigInt(epoch);
     const witness = await recorded.witness(o.topics, await begun);
     const encoders = await encoding;
@@ -173,7 +135,8 @@ class Session {
       progress,
       recorded: recorded.confirmedAtMost,
       trailMs: o.confirmTrailMs,
-      record: (atMost) => saveState([[stateKeys.confirmed(o.connector), { atMost: formatLsn(atMost) }]]),
+      record: (atMost, atLeast) =>
+        saveState([[stateKeys.confirmed(connector), { atMost: formatLsn(atMost), atLeast: formatLsn(atLeast) }]]),
       onConfirmed: (end) => {
         ports.stats.confirmedLsn = end;
       },
@@ -190,9 +153,24 @@ class Session {
       onRepaired: repair && (() => this.repaired(saveState, repair)),
     });
     this.stopLoads = stop;
+    const mark = new RepartitionStop({
+      connector,
+      pending: recorded.repartition,
+      trailMs: o.confirmTrailMs,
+      flusher,
+      save: saveState,
+      fail: this.fail,
+    });
     pump = new Pump({
       decode: ports.newDecoder(),
-      routes: new Routes({ encoders, tables, writer, stats }),
+      routes: new Routes({
+        encoders,
+        tables,
+        writer,
+        partitions,
+        floor: floorAt(BigInt(epoch), recorded.heldAtLeast),
+        stats,
+      }),
       flusher,
       progress,
       stats: ports.stats,
@@ -200,6 +178,7 @@ class Session {
       deadLetters: openDeadLetters(writer, o.errorsPolicy, o.deadLetterTopic, connector),
       epoch: BigInt(epoch),
       witness,
+      onMark: (content, lsn) => mark.onMark(content, lsn),
       pause: () => stream.pause(),
       resume: () => stream.resume(),
       onFailure: (error) => {
@@ -238,6 +217,7 @@ class Session {
         held: (at) => {
           this.confirmation?.held(at);
           loads.held(at);
+          mark.held(at);
         },
         fail: this.fail,
       },

@@ -3,7 +3,7 @@ import { CdcError } from '../core/errors';
 import type { Lsn } from '../core/lsn';
 import type { RowEncoder, TransactionStamp } from '../core/ports/encoding';
 import type { RecordLengths, TopicWriter } from '../core/ports/topics';
-import type { Position } from '../core/position';
+import { comparePositions, type Position } from '../core/position';
 import { Slab } from '../core/slab';
 import type { TableStats } from '../core/stats';
 import type { Tuple } from '../core/tuple';
@@ -21,17 +21,35 @@ export interface TableRoute {
   readonly stats: TableStats;
 }
 
-export function routeTo(encoder: RowEncoder, writer: TopicWriter, stats: TableStats): TableRoute {
-  const topic = writer.topics.find((t) => t.name === encoder.topic);
-  if (!topic) throw new Error(`the writer does not have topic ${encoder.topic}`);
+/** `partitions`: of the topic at least so many. `floor`: what is in the topics, whatever their tails say; null = no more. */
+export function routeTo(
+  encoder: RowEncoder,
+  writer: TopicWriter,
+  partitions: number,
+  floor: Position | null,
+  stats: TableStats,
+): TableRoute {
+  const { topic } = encoder;
   return {
     encoder,
-    partitions: topic.partitions,
-    tails: Array.from({ length: topic.partitions }, (_, p) => writer.tail(topic.name, p)),
-    limit: writer.maxBatchBytes(topic.name),
+    partitions,
+    tails: Array.from({ length: partitions }, (_, p) => later(writer.tail(topic, p), floor)),
+    limit: writer.maxBatchBytes(topic),
     batchBytes: (records) => writer.batchBytes(records),
     stats,
   };
+}
+
+/** The last position of transactions of the epoch that committed before `lsn`. */
+export function floorAt(epoch: bigint, lsn: Lsn | null): Position | null {
+  return lsn === null ? null : { epoch, commitLsn: lsn - 1n, seq: LAST_SEQ };
+}
+
+const LAST_SEQ = (1n << 63n) - 1n;
+
+function later(a: Position | null, b: Position | null): Position | null {
+  if (a === null || b === null) return a ?? b;
+  return comparePositions(a, b) < 0 ? b : a;
 }
 
 /** More than one record costs beside key and value: the batch's header, lengths, deltas, and a tombstone's header. */
@@ -74,9 +92,16 @@ export class ChangeRecords {
   }
 
   /** A delete is a record and then a tombstone of the same position. */
-  deletion(route: TableRoute, before: Tuple, stamp: TransactionStamp, seq: number, lsn: Lsn, now: bigint): void {
+  deletion(
+    route: TableRoute,
+    before: Tuple,
+    stamp: TransactionStamp,
+    seq: number,
+    lsn: Lsn,
+    now: bigint,
+    partition = route.encoder.partition(before, route.partitions),
+  ): void {
     const { slab } = this;
-    const partition = route.encoder.partition(before, route.partitions);
     if (partition < 0)
       throw new CdcError('replica_identity', `a delete on ${route.encoder.table} does not say whose row it was`);
     const keyStart = slab.pos;
@@ -86,6 +111,29 @@ export class ChangeRecords {
     this.record(partition, seq, keyStart, valueStart);
     this.spans.push(partition, seq, keyStart, valueStart, -1, -1);
     this.mustFit(route, partition);
+  }
+
+  /** Another id or tenant: a delete at the old place and a create at the new one, with two numbers. */
+  move(
+    route: TableRoute,
+    before: Tuple,
+    after: Tuple,
+    stamp: TransactionStamp,
+    seq: number,
+    lsn: Lsn,
+    now: bigint,
+  ): void {
+    if (route.encoder.hasUnchanged(after))
+      throw new CdcError('unchanged_unavailable', `a row of ${route.encoder.table} moved without its large values`);
+    this.deletion(route, before, stamp, seq, lsn, now);
+    this.row(route, 'c', null, after, stamp, seq + 1, lsn, now);
+  }
+
+  /** A row that is elsewhere now and has not changed: nothing but a tombstone, which a reader of changes does not see. */
+  tombstone(route: TableRoute, row: Tuple, partition: number, seq: number): void {
+    const keyStart = this.slab.pos;
+    route.encoder.writeKey(this.slab, row);
+    this.spans.push(partition, seq, keyStart, this.slab.pos, -1, -1);
   }
 
   /** One record without rows for every partition, all of one position. */

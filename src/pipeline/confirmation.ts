@@ -10,8 +10,8 @@ export interface ConfirmationDeps {
   readonly recorded: Lsn | null;
   /** How long an acknowledgement may not yet be on a disk, milliseconds; 0 = it is as good as there. */
   readonly trailMs: number;
-  /** Records a new bound; resolves when Kafka has it. */
-  readonly record: (atMost: Lsn) => Promise<void>;
+  /** Records a new bound, and what is in Kafka for good; resolves when Kafka has the record. */
+  readonly record: (atMost: Lsn, atLeast: Lsn) => Promise<void>;
   readonly onConfirmed: (end: Lsn) => void;
 }
 
@@ -46,7 +46,7 @@ export class Confirmation {
     }
     const raised = this.bound.raise(progress.published, now);
     if (raised === null) return;
-    this.d.record(raised).then(
+    this.d.record(raised, progress.confirmed).then(
       () => {
         this.bound.acknowledged(Date.now());
         this.advance();
@@ -58,6 +58,6 @@ export class Confirmation {
   /** The last word: records exactly what was confirmed. Nothing is confirmed after it. */
   async settle(): Promise<void> {
     const confirmed = this.bound.settle();
-    if (confirmed !== null) await this.d.record(confirmed);
+    if (confirmed !== null) await this.d.record(confirmed, confirmed);
   }
 }

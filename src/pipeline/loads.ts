@@ -5,7 +5,7 @@ import { type CdcError, toCdcError } from '../core/errors';
 import { LoadTrail, type PartitionEnds } from '../core/load-trail';
 import { begun, givesUp, isOver, type Load, nextStep, progressKey, readLoads, wantsToRun } from '../core/loads';
 import { type CaptureStats, count, newSnapshotStats, type SnapshotStats } from '../core/stats';
-import type { SaveState } from './capture';
+import type { SaveState } from './capture-ports';
 import type { Pump } from './pump';
 import { TableLoad, type TableLoadDeps } from './table-load';
 
@@ -38,7 +38,12 @@ interface Resting {
 /** As often, at least, a load that failed is tried again. */
 const REST_MS = 5_000;
 
-const TITLES = { first: 'first load', repair: 'load of what may be missing', incremental: 'snapshot' } as const;
+const TITLES = {
+  first: 'first load',
+  repair: 'load of what may be missing',
+  repartition: 'move to more partitions',
+  incremental: 'snapshot',
+} as const;
 
 /**
  * All loads of one life of capture, beside the running stream and without a long transaction: what the state topic asks for,

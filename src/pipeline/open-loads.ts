@@ -1,7 +1,7 @@
 import type { EncoderFactory } from '../core/ports/encoding';
 import type { SourceQueries } from '../core/ports/source';
 import type { TopicWriter } from '../core/ports/topics';
-import type { CaptureOptions, CapturePorts } from './capture';
+import type { CaptureOptions, CapturePorts } from './capture-ports';
 import type { CapturedTables } from './captured-tables';
 import type { Flusher } from './flusher';
 import { Loads, type LoadsDeps } from './loads';

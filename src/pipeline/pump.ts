@@ -1,5 +1,5 @@
 import type { Op } from '../core/change';
-import { CdcError, toCdcError } from '../core/errors';
+import { type CdcError, toCdcError } from '../core/errors';
 import type { HistoryWitness } from '../core/history-witness';
 import type { Lsn } from '../core/lsn';
 import type { RowEncoder, TransactionStamp } from '../core/ports/encoding';
@@ -11,7 +11,7 @@ import { ChangeRecords, type TableRoute } from './change-records';
 import { type DeadLetters, MAX_STUB_BYTES } from './dead-letters';
 import type { Flusher } from './flusher';
 import type { Refusal, Routes } from './routes';
-import { type Emission, type StreamWatcher, WATERMARK_PREFIX } from './stream-watcher';
+import { type Emission, REPARTITION_MARK, type StreamWatcher, WATERMARK_PREFIX } from './stream-watcher';
 
 export interface PumpOptions {
   readonly decode: (payload: Buffer) => ReplicationMessage;
@@ -26,6 +26,8 @@ export interface PumpOptions {
   /** Stop reading from the socket, and go on. */
   readonly pause: () => void;
   readonly resume: () => void;
+  /** A mark has come by: true = nothing behind it may be written by this life. */
+  readonly onMark: (content: string, lsn: Lsn) => boolean;
   readonly onFailure: (error: CdcError) => void;
 }
 
@@ -174,7 +176,9 @@ export class Pump {
       case 'message': {
         const { commitLsn, commitTime } = this.stamp;
         if (message.prefix !== WATERMARK_PREFIX || !message.transactional) return true;
-        const what = this.o.watcher.onWatermark(message.content.toString(), commitLsn);
+        const content = message.content.toString();
+        if (content.startsWith(REPARTITION_MARK)) this.failed = this.o.onMark(content, commitLsn);
+        const what = this.o.watcher.onWatermark(content, commitLsn);
         if (!what) return true;
         Object.assign(this.chunkStamp, { commitLsn, commitTime, snapshot: what.snapshot });
         this.emission = { what, index: 0, seq: 0, leftOut: [] };
@@ -208,7 +212,7 @@ export class Pump {
     if (this.o.watcher.watching) this.tellWatcher(route, before, after);
     try {
       if (op === 'd') records.deletion(route, before!, this.stamp, this.seq, this.lsn, this.now);
-      else if (moved) this.encodeMove(route, before, after);
+      else if (moved) records.move(route, before, after, this.stamp, this.seq, this.lsn, this.now);
       else records.row(route, op, before, after!, this.stamp, this.seq, this.lsn, this.now);
     } catch (error) {
       if (!this.setAside(toCdcError(error), route, op, (after ?? before)!, this.stamp, this.seq)) return false;
@@ -219,13 +223,6 @@ export class Pump {
     records.append(route, op, this.stamp, this.o.flusher);
     this.seq += moved ? 2 : 1;
     return true;
-  }
-
-  private encodeMove(route: TableRoute, before: Tuple, after: Tuple): void {
-    if (route.encoder.hasUnchanged(after))
-      throw new CdcError('unchanged_unavailable', `a row of ${route.encoder.table} moved without its large values`);
-    this.records.deletion(route, before, this.stamp, this.seq, this.lsn, this.now);
-    this.records.row(route, 'c', null, after, this.stamp, this.seq + 1, this.lsn, this.now);
   }
 
   /** False when the batch has no room for the stub. Throws the error again when the policy is to halt. */
@@ -298,11 +295,13 @@ export class Pump {
         leftOut.push(index);
         continue;
       }
-      const op = index < what.deletes ? 'd' : 'r';
+      const op = index < what.deletes + what.tombstones ? 'd' : 'r';
       records.begin();
       try {
-        if (op === 'd') records.deletion(what.route, chunkRow, chunkStamp, seq, chunkStamp.commitLsn, this.now);
-        else records.row(what.route, op, null, chunkRow, chunkStamp, seq, chunkStamp.commitLsn, this.now);
+        const { commitLsn } = chunkStamp;
+        if (op === 'r') records.row(what.route, op, null, chunkRow, chunkStamp, seq, commitLsn, this.now);
+        else if (index >= what.deletes) records.tombstone(what.route, chunkRow, what.partition!, seq);
+        else records.deletion(what.route, chunkRow, chunkStamp, seq, commitLsn, this.now, what.partition!);
         if (this.o.flusher.full(records.bytes, what.route.limit)) return false;
         records.append(what.route, op, chunkStamp, this.o.flusher);
       } catch (error) {

@@ -1,7 +1,9 @@
 import {
   confirmedAtMost,
+  heldAtLeast,
   judgeHistory,
   type RepairState,
+  type RepartitionState,
   readState,
   type SchemaState,
   type SourceState,
@@ -11,6 +13,7 @@ import {
 import { CdcError } from '../core/errors';
 import { HistoryWitness } from '../core/history-witness';
 import type { Lsn } from '../core/lsn';
+import { partitionsChanged } from '../core/partition';
 import type { SlotHistory, SourceInspection } from '../core/ports/source';
 import type { TopicWriter } from '../core/ports/topics';
 
@@ -67,19 +70,32 @@ export class RecordedState {
     return repair?.phase === 'load' ? repair : null;
   }
 
-  /** Throws partitions_changed: a tenant's orders would no longer follow each other in one partition (Invariant 5). */
-  partitions(topics: readonly string[]): void {
+  /** Transactions that committed before it are in the topics, and may have left no trace there. */
+  get heldAtLeast(): Lsn | null {
+    return heldAtLeast(this.writer.state, this.connector);
+  }
+
+  /** The raising of partitions that this life is to make room for. */
+  get repartition(): RepartitionState | null {
+    return readState<RepartitionState>(this.writer.state, stateKeys.repartition(this.connector));
+  }
+
+  /**
+   * How many partitions to write to. Throws partitions_changed: a tenant's orders would no longer follow each other in one
+   * partition (Invariant 5). And repartitioning, when nothing may be written until the number is raised.
+   */
+  partitions(topics: readonly string[]): number {
+    const { repartition } = this;
+    if (repartition?.reached !== undefined) throw isRepartitioning(repartition);
     const key = stateKeys.topics(this.connector);
     const recorded = readState<TopicsState>(this.writer.state, key);
     const found = this.writer.topics.filter((topic) => topics.includes(topic.name));
     const partitions = recorded?.partitions ?? found[0]?.partitions ?? 0;
     for (const topic of found)
-      if (topic.partitions !== partitions)
-        throw new CdcError(
-          'partitions_changed',
-          `topic ${topic.name} has ${topic.partitions} partitions, not ${partitions}`,
-        );
+      if (topic.partitions < partitions || (topic.partitions > partitions && !repartition))
+        throw partitionsChanged(topic, partitions);
     this.wanted.set(key, { partitions } satisfies TopicsState);
+    return partitions;
   }
 
   /** So that the next life does not need the registry. */
@@ -93,4 +109,8 @@ export class RecordedState {
       .map(([key, value]): [string, string] => [key, JSON.stringify(value)])
       .filter(([key, value]) => this.writer.state.get(key) !== value);
   }
+}
+
+export function isRepartitioning({ since, partitions }: RepartitionState): CdcError {
+  return new CdcError('repartitioning', `since ${since} the number of partitions is being raised to ${partitions}`);
 }

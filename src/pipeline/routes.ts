@@ -3,6 +3,7 @@ import { CdcError, toCdcError } from '../core/errors';
 import type { Lsn } from '../core/lsn';
 import type { EncoderFactory, RowEncoder } from '../core/ports/encoding';
 import type { TopicWriter } from '../core/ports/topics';
+import type { Position } from '../core/position';
 import { type CaptureStats, tableStats } from '../core/stats';
 import type { Relation } from '../core/tuple';
 import type { CapturedTables } from './captured-tables';
@@ -19,6 +20,10 @@ export interface RoutesOptions {
   readonly encoders: EncoderFactory;
   readonly tables: Pick<CapturedTables, 'named' | 'absentColumns' | 'excused'>;
   readonly writer: TopicWriter;
+  /** To write to. */
+  readonly partitions: number;
+  /** What is in the topics, whatever their tails say; null = no more. */
+  readonly floor: Position | null;
   readonly stats: CaptureStats;
 }
 
@@ -51,7 +56,8 @@ export class Routes {
   }
 
   to(encoder: RowEncoder): TableRoute {
-    return routeTo(encoder, this.o.writer, tableStats(this.o.stats, encoder.table));
+    const { writer, partitions, floor, stats } = this.o;
+    return routeTo(encoder, writer, partitions, floor, tableStats(stats, encoder.table));
   }
 
   /** Leaves the change out when the table was loaded again after it, for this very reason; throws what is wrong else. */

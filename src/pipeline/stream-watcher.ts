@@ -6,13 +6,18 @@ import type { TableRoute } from './change-records';
 
 /** Logical messages of this prefix are ours. */
 export const WATERMARK_PREFIX = 'ventia_cdc';
+/** Such a message's content begins so where the number of partitions is being raised. */
+export const REPARTITION_MARK = 'repartition ';
 
 /** Rows of a chunk whose closing watermark has come by: now it is their turn in the topics. */
 export interface Emission {
   readonly route: TableRoute;
   readonly rows: ChunkRows;
-  /** So many rows, the first ones, are deletes; the others are reads. */
+  /** So many rows, the first ones, are deletes; of as many behind them there is only a tombstone; the others are reads. */
   readonly deletes: number;
+  readonly tombstones: number;
+  /** Where those go, wherever their tenant belongs now; null = there are none. */
+  readonly partition: number | null;
   readonly changed: ChangedKeys;
   readonly snapshot: TransactionStamp['snapshot'];
   /** All rows are in batches (not yet acknowledged), but those that the stream changed meanwhile. */

@@ -1,4 +1,5 @@
 import { type OpenKey, OpenKeys } from '../core/open-keys';
+import { partitionOfTenant } from '../core/partition';
 import type { KeyRecord } from '../core/ports/topics';
 import type { Position } from '../core/position';
 import { KIND_NULL, KIND_TEXT, newTuple, type Tuple } from '../core/tuple';
@@ -32,15 +33,18 @@ export interface SweepDeps {
 export const KEY = 'id';
 
 /**
- * The deletes that were missed while nobody told them: keys that the topic still has and the source has not.
+ * What the topic still has and the source has not, or not there: deletes that were missed while nobody told them, and rows of
+ * tenants that belong to another partition since there are more of them.
  *
- * After the load every row of the source has a record in its partition that is newer than the load's horizon, but for a few of
- * the first chunk. A key whose last record is older is gone, or has moved to another partition. Nothing is deleted on the topic's word alone, though, because the stream goes on
- * meanwhile: the keys are looked up in the source between two watermarks, as a chunk is, and for each
+ * After a load every row of the source has a record in its partition that is newer than the load's horizon, but for a few of
+ * the first chunk. A key whose last record is older is gone, or has moved to another partition. Nothing is deleted on the
+ * topic's word alone, though, because the stream goes on meanwhile: the keys are looked up in the source between two
+ * watermarks, as a chunk is, and for each
  *
  *   changed by the stream between the watermarks   it is looked up again in another window
  *   not there                                      `d` and tombstone
- *   there, in another partition                    `d` and tombstone here, then `r` there: a move, with the numbers of one
+ *   there, with another tenant, elsewhere          `d` and tombstone here, then `r` there: a move, with the numbers of one
+ *   there, with its tenant, elsewhere              tombstone here, then `r` there: nothing has happened to the row
  *   there, in this partition                       nothing: the stream has brought it
  *
  * So a row that the stream brought before the opening watermark is seen by the look-up, which sees all that was decoded by
@@ -52,7 +56,8 @@ export class Sweep {
 
   /** Sweeps one partition; resolves with the number of deletes when they are acknowledged, or with null after stop(). */
   async partition(source: SourceOfRows, partition: number, horizon: Position): Promise<number | null> {
-    const keys = new OpenKeys(horizon);
+    const { partitions } = source.route;
+    const keys = new OpenKeys(horizon, (tenant) => partitionOfTenant(tenant, partitions) === partition);
     let deletes = 0;
     const settle = async () => {
       const settled = await this.settle(source, partition, keys.take(Math.min(this.d.chunkRows, MAX_LOOKED_UP)));
@@ -74,7 +79,7 @@ export class Sweep {
     while (left.length > 0) {
       let found = new Map<string, number>();
       let there = new ChunkRows();
-      let gone: OpenKey[] = [];
+      let gone: readonly OpenKey[] = [];
       const result = await this.d.windows.read({
         request: {
           schema: source.schema,
@@ -94,7 +99,8 @@ export class Sweep {
         compose: () => {
           const composed = compose(source, partition, left, found, there);
           gone = composed.gone;
-          return { route: source.route, rows: composed.rows, deletes: gone.length, snapshot: 'repair' };
+          const { rows, deletes, tombstones } = composed;
+          return { route: source.route, rows, deletes, tombstones, partition, snapshot: 'repair' };
         },
         goOn: () => {
           found = new Map();
@@ -111,34 +117,47 @@ export class Sweep {
   }
 }
 
-/** Deletes first, then the rows that have moved away: of a moved row the delete has the smaller number. */
+interface SweptKeys {
+  readonly rows: ChunkRows;
+  readonly deletes: number;
+  readonly tombstones: number;
+  /** Those of the deletes and the tombstones. */
+  readonly gone: readonly OpenKey[];
+}
+
+/** Deletes first, then tombstones, then the rows that are elsewhere: of a moved row the delete has the smaller number. */
 function compose(
   source: SourceOfRows,
   partition: number,
   keys: readonly OpenKey[],
   found: ReadonlyMap<string, number>,
   there: ChunkRows,
-): { rows: ChunkRows; gone: OpenKey[] } {
+): SweptKeys {
   const { encoder, partitions } = source.route;
-  const rows = new ChunkRows();
   const row = newTuple(source.columns.length);
-  const gone: OpenKey[] = [];
-  const moved: number[] = [];
+  const deleted: OpenKey[] = [];
+  const forgotten: OpenKey[] = [];
+  const elsewhere: number[] = [];
   for (const key of keys) {
     const index = found.get(key.id);
-    if (index !== undefined) {
-      there.read(index, row);
-      if (encoder.partition(row, partitions) === partition) continue;
-      moved.push(index);
+    if (index === undefined) {
+      deleted.push(key);
+      continue;
     }
-    rows.add(identityOf(source, key));
-    gone.push(key);
+    there.read(index, row);
+    if (encoder.partition(row, partitions) === partition) continue;
+    elsewhere.push(index);
+    const same = textOf(row, source.columns.indexOf(source.tenantColumn)) === key.tenant;
+    (same ? forgotten : deleted).push(key);
   }
-  for (const index of moved) {
+  const rows = new ChunkRows();
+  const gone = [...deleted, ...forgotten];
+  for (const key of gone) rows.add(identityOf(source, key));
+  for (const index of elsewhere) {
     there.read(index, row);
     rows.add(row);
   }
-  return { rows, gone };
+  return { rows, deletes: deleted.length, tombstones: forgotten.length, gone };
 }
 
 /** A row of which only id and tenant are known. */

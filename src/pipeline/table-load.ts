@@ -31,6 +31,8 @@ export interface LoadedStep {
   readonly error: CdcError | null;
 }
 
+/** Where keys may be left that the source has not, or has elsewhere. */
+const SWEPT: ReadonlySet<Load['kind']> = new Set(['repair', 'repartition']);
 /** How much the last chunk counts in the rate. */
 const WEIGHT = 0.3;
 /** Tries of chunks, some ten seconds: what holds it up is then worth a line in the log. */
@@ -105,7 +107,14 @@ export class TableLoad {
         where,
       },
       onRow: (row) => rows.add(row),
-      compose: () => ({ route, rows, deletes: 0, snapshot: kind }),
+      compose: () => ({
+        route,
+        rows,
+        deletes: 0,
+        tombstones: 0,
+        partition: null,
+        snapshot: kind === 'repartition' ? 'first' : kind,
+      }),
       goOn: () => {
         rows = new ChunkRows();
         if (++this.stats.chunksRepeated % 500 === SAID_AFTER)
@@ -120,7 +129,7 @@ export class TableLoad {
     return {
       state: {
         ...this.counted(state, chunk.rows, chunk.scanned),
-        status: !chunk.exhausted ? 'running' : kind === 'repair' ? 'sweeping' : 'done',
+        status: !chunk.exhausted ? 'running' : SWEPT.has(kind) ? 'sweeping' : 'done',
         lastKey: chunk.lastKey ?? state.lastKey,
         chunks: state.chunks + 1,
         ...(kind === 'repair' && { horizon: state.horizon ?? formatLsn(closed) }),

@@ -12,7 +12,7 @@ const REREAD_MS = 20;
 const MAX_REREAD_MS = 500;
 
 /** What to emit at the closing watermark; the rest is known here. */
-export type Composed = Pick<Emission, 'route' | 'rows' | 'deletes' | 'snapshot'>;
+export type Composed = Pick<Emission, 'route' | 'rows' | 'deletes' | 'tombstones' | 'partition' | 'snapshot'>;
 
 export interface Reading {
   readonly request: ChunkRequest;

@@ -6,6 +6,9 @@ import { join, resolve } from 'node:path';
 import { ANY_PORTS, startStack } from '../../src/dev/stack/stack';
 import type { TestStack } from './stack';
 
+/** Another line of Kafka than ours is asked for: `KAFKA_VERSION=3.9.1 npm run test:kafka`. */
+const { KAFKA_VERSION } = process.env;
+
 const PROJECT = resolve(__dirname, '..', '..');
 
 /** Written by keep-stack.ts while the servers it started run. */
@@ -23,6 +26,7 @@ export async function startTestServers(): Promise<TestStack & { stop(): Promise<
     dir,
     cache: join(PROJECT, '.dev', 'cache'),
     ports: ANY_PORTS,
+    kafkaVersion: KAFKA_VERSION,
     postgresSettings: {
       max_replication_slots: 100,
       max_wal_senders: 100,
@@ -45,7 +49,7 @@ export async function startTestServers(): Promise<TestStack & { stop(): Promise<
 
 /** The servers that `npm run test:stack` left running, if they still answer. */
 export async function keptStack(): Promise<KeptStack | undefined> {
-  if (!existsSync(KEPT_FILE)) return undefined;
+  if (KAFKA_VERSION !== undefined || !existsSync(KEPT_FILE)) return undefined;
   const kept = JSON.parse(readFileSync(KEPT_FILE, 'utf8')) as KeptStack;
   const ports = [new URL(kept.postgresUrl).port, kept.kafkaBrokers.split(':')[1], new URL(kept.registryUrl).port];
   const alive = await Promise.all(ports.map((port) => accepts(Number(port))));

@@ -35,11 +35,11 @@ async function javaVersion(java: string): Promise<number | undefined> {
 }
 
 /** Folder with Kafka's jars and command-line tools, fetched by Maven into `cache` when it is not there yet. */
-export async function kafkaLibs(cache: string, progress: Progress): Promise<string> {
-  return fillOnce(join(cache, `kafka-${KAFKA}`), async (folder) => {
+export async function kafkaLibs(cache: string, progress: Progress, version = KAFKA): Promise<string> {
+  return fillOnce(join(cache, `kafka-${version}`), async (folder) => {
     const pom = join(folder, 'pom.xml');
-    writeFileSync(pom, POM);
-    await maven(`Kafka ${KAFKA} (54 MB)`, progress, [
+    writeFileSync(pom, pomFor(version));
+    await maven(`Kafka ${version} (54 MB)`, progress, [
       '-f',
       pom,
       'dependency:copy-dependencies',
@@ -107,10 +107,12 @@ async function maven(what: string, progress: Progress, args: readonly string[]):
 const dependency = (group: string, artifact: string, version: string): string =>
   `<dependency><groupId>${group}</groupId><artifactId>${artifact}</artifactId><version>${version}</version></dependency>`;
 
-const POM = `<project xmlns="http://maven.apache.org/POM/4.0.0"><modelVersion>4.0.0</modelVersion>
+const pomFor = (
+  version: string,
+): string => `<project xmlns="http://maven.apache.org/POM/4.0.0"><modelVersion>4.0.0</modelVersion>
 <groupId>ventia</groupId><artifactId>kafka</artifactId><version>1</version><packaging>pom</packaging><dependencies>
-${dependency('org.apache.kafka', 'kafka_2.13', KAFKA)}
-${dependency('org.apache.kafka', 'kafka-tools', KAFKA)}
+${dependency('org.apache.kafka', 'kafka_2.13', version)}
+${dependency('org.apache.kafka', 'kafka-tools', version)}
 ${dependency('org.slf4j', 'slf4j-simple', '1.7.36')}
 </dependencies></project>
 `;

@@ -13,6 +13,10 @@ export interface KafkaOptions {
   readonly controllerPort: number;
   /** Folder of jars. */
   readonly libs: string;
+  /** Shared by the nodes of a cluster; a new one when absent. */
+  readonly clusterId?: string;
+  /** Default 512. */
+  readonly heapMb?: number;
   /** Broker settings beyond the defaults below, as in server.properties. */
   readonly settings?: Readonly<Record<string, string | number>>;
 }
@@ -34,7 +38,7 @@ export async function startKafka(options: KafkaOptions): Promise<Kafka> {
   const classPath = join(options.libs, '*');
   if (!existsSync(join(logs, 'meta.properties'))) {
     rmSync(logs, { recursive: true, force: true });
-    const clusterId = randomBytes(16).toString('base64url');
+    const clusterId = options.clusterId ?? randomBytes(16).toString('base64url');
     const format = ['kafka.tools.StorageTool', 'format', '-t', clusterId, '-c', config];
     await promisify(execFile)('java', [...FAST_START, '-cp', classPath, ...format]);
   }
@@ -43,7 +47,15 @@ export async function startKafka(options: KafkaOptions): Promise<Kafka> {
     command: 'java',
     // Each network thread keeps a buffer as large as the largest request it read, outside the heap; without room for it the
     // thread serves none of its connections any more.
-    args: ['-Xmx512m', '-XX:MaxDirectMemorySize=1g', ...FAST_START, '-cp', classPath, 'kafka.Kafka', config],
+    args: [
+      `-Xmx${options.heapMb ?? 512}m`,
+      '-XX:MaxDirectMemorySize=1g',
+      ...FAST_START,
+      '-cp',
+      classPath,
+      'kafka.Kafka',
+      config,
+    ],
     dir: options.dir,
     stopSignal: 'SIGTERM',
     killSignal: 'SIGKILL',

@@ -9,6 +9,8 @@ import { commandLine, endLeftover } from './process';
 import { type Registry, startRegistry } from './registry';
 
 export interface StackOptions {
+  /** Default: the line we develop with. */
+  readonly kafkaVersion?: string | undefined;
   /** Holds the data, the logs and the pid files of all three servers. */
   readonly dir: string;
   /** Holds what was fetched; may be shared. */
@@ -60,7 +62,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
 
 async function startServers(options: StackOptions, release: () => void): Promise<Stack> {
   const { dir, cache, progress } = options;
-  const libs = await kafkaLibs(cache, progress);
+  const libs = await kafkaLibs(cache, progress, options.kafkaVersion);
   const home = await registryHome(cache, progress);
   const ports = await choosePorts({ ...options.ports });
 

@@ -48,6 +48,8 @@ async function live(broker: FakeBroker, transactions: FakeTransaction[], confirm
       },
       tables: plainTables,
       writer,
+      partitions: writer.topics[0]!.partitions,
+      floor: null,
       stats,
     }),
     decode: (payload) => messages[payload.readUInt32BE(0)]!.message,
@@ -58,6 +60,7 @@ async function live(broker: FakeBroker, transactions: FakeTransaction[], confirm
     deadLetters: new DeadLetters('halt', 'dlq', 'test', null, 1_000_000),
     epoch: 1n,
     witness,
+    onMark: () => false,
     pause: () => {
       paused = true;
     },

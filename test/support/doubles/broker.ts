@@ -32,11 +32,15 @@ export class FakeBroker {
   private generation = 0;
 
   constructor(
-    readonly topics: readonly { name: string; partitions: number }[],
+    public topics: readonly { readonly name: string; readonly partitions: number }[],
     readonly maxBatchBytes: number,
     /** Turns of the event loop a flush takes. */
     private readonly flushTicks = 1,
   ) {}
+
+  raise(partitions: number): void {
+    this.topics = this.topics.map(({ name }) => ({ name, partitions }));
+  }
 
   open(): TopicWriter {
     const tails = new Map(

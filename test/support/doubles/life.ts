@@ -7,6 +7,7 @@ import type { KeyRecord } from '../../../src/core/ports/topics';
 import { formatPosition } from '../../../src/core/position';
 import { Progress } from '../../../src/core/progress';
 import { newCaptureStats, silentCaptureObservers } from '../../../src/core/stats';
+import { floorAt } from '../../../src/pipeline/change-records';
 import { DeadLetters } from '../../../src/pipeline/dead-letters';
 import { Flusher } from '../../../src/pipeline/flusher';
 import { Loads } from '../../../src/pipeline/loads';
@@ -32,6 +33,8 @@ export interface LifeOptions {
   /** Transactions that the application commits meanwhile. */
   readonly commits: { left: number };
   readonly maxBytes: number;
+  /** What committed before is in the topic, whatever comes again. */
+  readonly floor?: bigint;
   readonly mode?: 'initial' | 'never';
   /** Called in every turn: what people want, written into `broker.state` and told by `tell`. */
   readonly people?: (tell: (key: string, value: string) => void) => void;
@@ -96,7 +99,14 @@ export async function live(o: LifeOptions) {
   );
   const pump: Pump = new Pump({
     decode: (payload) => source.wal[payload.readUInt32BE(0)]!,
-    routes: new Routes({ encoders, tables: plainTables, writer, stats }),
+    routes: new Routes({
+      encoders,
+      tables: plainTables,
+      writer,
+      partitions: writer.topics[0]!.partitions,
+      floor: floorAt(epoch, o.floor ?? null),
+      stats,
+    }),
     flusher,
     progress,
     stats,
@@ -104,6 +114,7 @@ export async function live(o: LifeOptions) {
     deadLetters: new DeadLetters('halt', 'dlq', 'test', null, 1_000_000),
     epoch,
     witness: new HistoryWitness(tails, epoch, confirmed),
+    onMark: () => false,
     pause: () => {
       paused = true;
     },

@@ -1,3 +1,4 @@
+import { partitionOfTenant } from '../../../src/core/partition';
 import type { RowEncoder } from '../../../src/core/ports/encoding';
 import type { ReplicationMessage } from '../../../src/core/replication-message';
 import type { Slab } from '../../../src/core/slab';
@@ -65,7 +66,7 @@ const put = (slab: Slab, text: string) => {
   slab.pos += slab.bytes.write(text, slab.pos, 'latin1');
 };
 
-/** Keys are the id's text, values JSON; the partition is tenant modulo partitions. */
+/** Keys are the id's text, values JSON; the partition is the real one of the tenant's text. */
 export const fakeEncoder: RowEncoder = {
   topic: 'ventia.orders',
   table: 'ventia.orders',
@@ -79,7 +80,7 @@ export const fakeEncoder: RowEncoder = {
     const values = tuple && { tenant: textOf(tuple, 1), version: Number(textOf(tuple, 2)) };
     put(slab, JSON.stringify({ op, ...position, snapshot: stamp.snapshot, ...values }));
   },
-  partition: (tuple, partitions) => Number(textOf(tuple, 1)) % partitions,
+  partition: (tuple, partitions) => partitionOfTenant(textOf(tuple, 1), partitions),
   moved: (before, after) => textOf(before, 1) !== textOf(after, 1) || textOf(before, 0) !== textOf(after, 0),
   hasUnchanged: () => false,
   idText: (tuple) => textOf(tuple, 0),
@@ -99,10 +100,11 @@ export function expectedRecords(transactions: readonly FakeTransaction[], partit
       const moved = op === 'u' && tenant !== oldTenant;
       if (op === 't') for (let p = 0; p < partitions; p++) expect(p, commitLsn, seq, 't', 0);
       if (op === 'd' || moved) {
-        expect((moved ? oldTenant : tenant) % partitions, commitLsn, seq, 'd', id);
-        expect((moved ? oldTenant : tenant) % partitions, commitLsn, seq, null, id);
+        expect(partitionOfTenant(String(moved ? oldTenant : tenant), partitions), commitLsn, seq, 'd', id);
+        expect(partitionOfTenant(String(moved ? oldTenant : tenant), partitions), commitLsn, seq, null, id);
       }
-      if (op === 'c' || op === 'u') expect(tenant % partitions, commitLsn, moved ? seq + 1 : seq, moved ? 'c' : op, id);
+      if (op === 'c' || op === 'u')
+        expect(partitionOfTenant(String(tenant), partitions), commitLsn, moved ? seq + 1 : seq, moved ? 'c' : op, id);
       seq += moved ? 2 : 1;
     }
   }

@@ -1,0 +1,50 @@
+import fc from 'fast-check';
+import { readState, type SnapshotState, stateKeys } from '../../../src/core/capture-state';
+import { sweepAgain } from '../../../src/pipeline/repartition';
+import { FakeBroker, type Fault } from '../../support/doubles/broker';
+import { CONNECTOR, expectTopicIsTable, type LifeOptions, live, TABLE } from '../../support/doubles/life';
+import { dice, PretendedSource } from '../../support/doubles/source';
+
+/** A load; then more partitions, and capture moves what belongs elsewhere, with its deaths. The slot may go back a while. */
+async function loadAndRaise(faults: readonly Fault[], back: boolean, life: Omit<LifeOptions, 'epoch' | 'confirmed'>) {
+  const { broker, source } = life;
+  const first = await live({ ...life, commits: { left: 20 }, epoch: 1n, confirmed: 0n });
+  expect(first.error).toBeNull();
+  const last = source.wal.findLast((message) => message.type === 'commit');
+  const floor = last?.type === 'commit' ? last.commitLsn + 1n : 0n;
+  broker.raise(3);
+  const found = readState<SnapshotState>(broker.state, stateKeys.snapshot(CONNECTOR, TABLE));
+  broker.state.set(stateKeys.snapshot(CONNECTOR, TABLE), JSON.stringify(sweepAgain(found, true)));
+  broker.faults.push(...faults);
+  let confirmed = back ? 0n : first.confirmed;
+  for (let lives = 0; ; lives++) {
+    expect(lives).toBeLessThan(20);
+    const result = await live({ ...life, epoch: 1n, confirmed, floor });
+    confirmed = result.confirmed;
+    if (!result.error) return;
+  }
+}
+
+describe('more partitions, beside the stream', () => {
+  it('end with every row in the partition of its tenant, and nowhere else', async () => {
+    const shape = fc.record({
+      seed: fc.integer(),
+      rows: fc.integer({ min: 0, max: 25 }),
+      commits: fc.integer({ min: 0, max: 60 }),
+      maxBytes: fc.constantFrom(400, 100_000),
+      back: fc.boolean(),
+      faults: fc.array(fc.constantFrom<Fault>('none', 'none', 'none', 'reject', 'partial', 'lost-answer'), {
+        maxLength: 12,
+      }),
+    });
+    await fc.assert(
+      fc.asyncProperty(shape, async ({ seed, rows, commits, maxBytes, back, faults }) => {
+        const source = new PretendedSource(rows, true);
+        const broker = new FakeBroker([{ name: TABLE, partitions: 2 }], 1000);
+        await loadAndRaise(faults, back, { source, broker, roll: dice(seed), maxBytes, commits: { left: commits } });
+        expectTopicIsTable(broker, source);
+      }),
+      { numRuns: 200 },
+    );
+  }, 60_000);
+});
