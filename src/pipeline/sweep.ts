@@ -43,7 +43,7 @@ export const KEY = 'id';
  *
  *   changed by the stream between the watermarks   it is looked up again in another window
  *   not there                                      `d` and tombstone
- *   there, with another tenant, elsewhere          `d` and tombstone here, then `r` there: a move, with the numbers of one
+ *   there, with another tenant, elsewhere          if changes may have been missed: `d` and tombstone here, then `r` there: a move, with the numbers of one
  *   there, with its tenant, elsewhere              tombstone here, then `r` there: nothing has happened to the row
  *   there, in this partition                       nothing: the stream has brought it
  *
@@ -58,9 +58,11 @@ export class Sweep {
   async partition(source: SourceOfRows, partition: number, horizon: Position): Promise<number | null> {
     const { partitions } = source.route;
     const keys = new OpenKeys(horizon, (tenant) => partitionOfTenant(tenant, partitions) === partition);
+    // Without a horizon no change was missed: the stream itself has told what became of a row.
+    const told = horizon.commitLsn === 0n;
     let deletes = 0;
     const settle = async () => {
-      const settled = await this.settle(source, partition, keys.take(Math.min(this.d.chunkRows, MAX_LOOKED_UP)));
+      const settled = await this.settle(source, partition, keys.take(Math.min(this.d.chunkRows, MAX_LOOKED_UP)), told);
       deletes += settled ?? 0;
       return settled !== null;
     };
@@ -73,7 +75,12 @@ export class Sweep {
     return deletes;
   }
 
-  private async settle(source: SourceOfRows, partition: number, keys: readonly OpenKey[]): Promise<number | null> {
+  private async settle(
+    source: SourceOfRows,
+    partition: number,
+    keys: readonly OpenKey[],
+    told: boolean,
+  ): Promise<number | null> {
     let left = keys;
     let deletes = 0;
     while (left.length > 0) {
@@ -97,7 +104,7 @@ export class Sweep {
           there.add(row);
         },
         compose: () => {
-          const composed = compose(source, partition, left, found, there);
+          const composed = compose(source, partition, left, found, there, told);
           gone = composed.gone;
           const { rows, deletes, tombstones } = composed;
           return { route: source.route, rows, deletes, tombstones, partition, snapshot: 'repair' };
@@ -132,6 +139,7 @@ function compose(
   keys: readonly OpenKey[],
   found: ReadonlyMap<string, number>,
   there: ChunkRows,
+  told: boolean,
 ): SweptKeys {
   const { encoder, partitions } = source.route;
   const row = newTuple(source.columns.length);
@@ -148,7 +156,7 @@ function compose(
     if (encoder.partition(row, partitions) === partition) continue;
     elsewhere.push(index);
     const same = textOf(row, source.columns.indexOf(source.tenantColumn)) === key.tenant;
-    (same ? forgotten : deleted).push(key);
+    (told || same ? forgotten : deleted).push(key);
   }
   const rows = new ChunkRows();
   const gone = [...deleted, ...forgotten];
