@@ -65,6 +65,7 @@ async function capture(rows: readonly ReplicationMessage[], setting: Setting) {
     deadLetters: new DeadLetters(policy, 'dlq', 'test', null, 1_000_000),
     epoch: 1n,
     witness: new HistoryWitness([], 1n, 0n),
+    onMark: () => false,
     pause: () => {},
     resume: () => {},
     onFailure: (error) => ended.resolve(error),
