@@ -84,9 +84,9 @@ const MEMORY: readonly Column<Contact>[] = [
 ];
 
 const ALIAS: readonly Column<Alias>[] = [
-  column('account_id', 'text', (a, ids) => ids.get(a.accountId)),
-  column('kind', 'text', (a) => a.kind),
   column('value', 'text', (a) => a.value),
+  column('kind', 'text', (a) => a.kind),
+  column('account_id', 'text', (a, ids) => ids.get(a.accountId)),
   column('contact_id', 'text', (a, ids) => ids.get(a.contactId)),
 ];
 
