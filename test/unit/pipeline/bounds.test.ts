@@ -52,6 +52,8 @@ async function capture(rows: readonly ReplicationMessage[], setting: Setting) {
       },
       tables: plainTables,
       writer,
+      partitions: writer.topics[0]!.partitions,
+      floor: null,
       stats,
     }),
     decode: (payload) => {
