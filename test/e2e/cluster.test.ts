@@ -18,7 +18,10 @@ const SEED = 90_125;
 jest.setTimeout(240_000 + KILLS * 60_000);
 
 /** Three brokers, three replicas, two of them in sync at least: the whole service, from the source to Messaging. */
-describe(`a cluster whose leaders are killed (CLUSTER_KILLS=${KILLS})`, () => {
+// Heavy: three brokers beside the other servers. Only where it is asked for.
+const asked = process.env.CLUSTER_KILLS === undefined ? describe.skip : describe;
+
+asked(`a cluster whose leaders are killed (CLUSTER_KILLS=${KILLS})`, () => {
   let cluster: KafkaCluster;
   let pipeline: TestPipeline;
   let undisturbed: TestPipeline;
