@@ -261,13 +261,11 @@ export class Pump {
   }
 
   private truncate(message: Truncate): boolean {
+    const routes = message.relationOids.map((oid) => this.o.routes.of(oid)).filter((route) => route !== null);
+    const limit = Math.min(...routes.map((route) => ('error' in route ? Number.MAX_SAFE_INTEGER : route.limit)));
     // Tiny records of a few bytes a partition: one message, so one seq, and room for all of them at once.
-    if (this.o.flusher.full(message.relationOids.length * 64 * 1024, Number.MAX_SAFE_INTEGER)) return false;
-    let ours = 0;
-    for (const oid of message.relationOids) {
-      const route = this.o.routes.of(oid);
-      if (!route) continue;
-      ours = 1;
+    if (this.o.flusher.full(routes.length * 64 * 1024, limit)) return false;
+    for (const route of routes) {
       if ('error' in route) {
         this.o.routes.refuse(route, 't', this.stamp.commitLsn);
         continue;
@@ -277,7 +275,7 @@ export class Pump {
       this.records.append(route, 't', this.stamp, this.o.flusher);
       this.o.watcher.onTruncate(route.encoder.table);
     }
-    this.seq += ours;
+    if (routes.length > 0) this.seq++;
     return true;
   }
 

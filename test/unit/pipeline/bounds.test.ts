@@ -135,6 +135,20 @@ it('no batch is larger than it may be, however long the transaction', async () =
   expect(Math.max(...flushes)).toBeLessThanOrEqual(2_000);
 });
 
+it('a truncate that does not fit into the batch any more waits for the next one', async () => {
+  const rows = [insert(1), insert(2), insert(3)];
+  const limit = (await bytesOf(rows)) + 128;
+  const truncate: ReplicationMessage = {
+    type: 'truncate',
+    relationOids: [RELATION.oid],
+    cascade: false,
+    restartIdentity: false,
+  };
+  const { error, log } = await capture([...rows, ...Array<ReplicationMessage>(4).fill(truncate)], { limit });
+  expect(error).toBeNull();
+  expect(log).toHaveLength(7);
+});
+
 it('a message larger than a batch goes alone, when all before it is acknowledged', async () => {
   const messages = [insert(1), insert(2), insert(3)];
   const { log, drainedWhenDecoded } = await capture(messages, { limit: 1_000_000, maxBytes: 500, payloadBytes: 501 });
