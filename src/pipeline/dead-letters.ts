@@ -1,5 +1,5 @@
 import type { Op } from '../core/change';
-import type { CdcError } from '../core/errors';
+import { CdcError } from '../core/errors';
 import type { TransactionStamp } from '../core/ports/encoding';
 import type { TopicWriter } from '../core/ports/topics';
 import { formatPosition, type Position } from '../core/position';
@@ -71,7 +71,7 @@ export class DeadLetters {
   }
 }
 
-/** Goes on behind the last stub that the topic holds. */
+/** Goes on behind the last stub that the topic holds. Throws topic_missing where the policy needs it and it is not there. */
 export function openDeadLetters(
   writer: TopicWriter,
   policy: 'halt' | 'dead-letter',
@@ -79,5 +79,7 @@ export function openDeadLetters(
   connector: string,
 ): DeadLetters {
   const exists = writer.topics.some(({ name }) => name === topic);
+  if (policy === 'dead-letter' && !exists)
+    throw new CdcError('topic_missing', `topic ${topic} does not exist, and errors.policy is dead-letter`);
   return new DeadLetters(policy, topic, connector, writer.tail(topic, 0), exists ? writer.maxBatchBytes(topic) : 0);
 }

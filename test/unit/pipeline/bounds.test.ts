@@ -5,7 +5,7 @@ import { Progress } from '../../../src/core/progress';
 import type { ReplicationMessage } from '../../../src/core/replication-message';
 import { conservationDifference, newCaptureStats, silentCaptureObservers, tableStats } from '../../../src/core/stats';
 import { KIND_UNCHANGED, type Tuple } from '../../../src/core/tuple';
-import { DeadLetters } from '../../../src/pipeline/dead-letters';
+import { DeadLetters, openDeadLetters } from '../../../src/pipeline/dead-letters';
 import { Flusher } from '../../../src/pipeline/flusher';
 import { Pump } from '../../../src/pipeline/pump';
 import { Routes } from '../../../src/pipeline/routes';
@@ -169,4 +169,18 @@ it('a large value that an update did not touch is taken from the old row', async
   };
   const { log } = await capture([update], { limit: 1_000_000 });
   expect(JSON.parse(log[0]!.value!)).toMatchObject({ op: 'u', version: 77 });
+});
+
+describe('the dead-letter topic', () => {
+  const writer = () => new FakeBroker([{ name: 'ventia.orders', partitions: 1 }], 1_000_000).open();
+
+  it('is missed at once where the policy needs it, with the command that makes it', () => {
+    expect(() => openDeadLetters(writer(), 'dead-letter', 'dlq', 'test')).toThrow(
+      expect.objectContaining({ code: 'CDC-302', fix: 'ventia-cdc setup', message: expect.stringContaining('dlq') }),
+    );
+  });
+
+  it('is not needed by the policy to halt', () => {
+    expect(() => openDeadLetters(writer(), 'halt', 'dlq', 'test')).not.toThrow();
+  });
 });
