@@ -208,7 +208,7 @@ export const MENDINGS: readonly Mending[] = [
     fault: 'F22',
     without: 'a row that moved is an update at its new place, and stays at its old one',
     file: 'src/pipeline/pump.ts',
-    find: 'else if (moved) this.encodeMove(route, before, after);',
+    find: 'else if (moved) records.move(route, before, after, this.stamp, this.seq, this.lsn, this.now);',
     replace: '',
     test: captureModel,
   },
@@ -219,6 +219,14 @@ export const MENDINGS: readonly Mending[] = [
     find: '        return this.truncate(message);\n',
     replace: '        return true;\n',
     test: captureModel,
+  },
+  {
+    fault: 'F23',
+    without: 'a truncate makes a nearly full batch larger than its topic takes',
+    file: 'src/pipeline/pump.ts',
+    find: 'this.o.flusher.full(routes.length * 64 * 1024, limit)',
+    replace: 'this.o.flusher.full(routes.length * 64 * 1024, Number.MAX_SAFE_INTEGER)',
+    test: unit('unit/pipeline/bounds', 'a truncate that does not fit'),
   },
   {
     fault: 'F25',
