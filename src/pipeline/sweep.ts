@@ -1,4 +1,4 @@
-import { type OpenKey, OpenKeys } from '../core/open-keys';
+import { type OpenKey, OpenKeys, type PlacedKey } from '../core/open-keys';
 import { partitionOfTenant } from '../core/partition';
 import type { KeyRecord } from '../core/ports/topics';
 import type { Position } from '../core/position';
@@ -45,6 +45,7 @@ export const KEY = 'id';
  *   not there                                      `d` and tombstone
  *   there, with another tenant, elsewhere          if changes may have been missed: `d` and tombstone here, then `r` there: a move, with the numbers of one
  *   there, with its tenant, elsewhere              tombstone here, then `r` there: nothing has happened to the row
+ *   there, elsewhere, but deleted here meanwhile   `r` there, once more: of a move whose second half did not come to be written
  *   there, in this partition                       nothing: the stream has brought it
  *
  * So a row that the stream brought before the opening watermark is seen by the look-up, which sees all that was decoded by
@@ -57,9 +58,9 @@ export class Sweep {
   /** Sweeps one partition; resolves with the number of deletes when they are acknowledged, or with null after stop(). */
   async partition(source: SourceOfRows, partition: number, horizon: Position): Promise<number | null> {
     const { partitions } = source.route;
-    const keys = new OpenKeys(horizon, (tenant) => partitionOfTenant(tenant, partitions) === partition);
     // Without a horizon no change was missed: the stream itself has told what became of a row.
     const told = horizon.commitLsn === 0n;
+    const keys = new OpenKeys(horizon, !told, (tenant) => partitionOfTenant(tenant, partitions) === partition);
     let deletes = 0;
     const settle = async () => {
       const settled = await this.settle(source, partition, keys.take(Math.min(this.d.chunkRows, MAX_LOOKED_UP)), told);
@@ -86,7 +87,7 @@ export class Sweep {
     while (left.length > 0) {
       let found = new Map<string, number>();
       let there = new ChunkRows();
-      let gone: readonly OpenKey[] = [];
+      let gone: readonly PlacedKey[] = [];
       const result = await this.d.windows.read({
         request: {
           schema: source.schema,
@@ -129,7 +130,7 @@ interface SweptKeys {
   readonly deletes: number;
   readonly tombstones: number;
   /** Those of the deletes and the tombstones. */
-  readonly gone: readonly OpenKey[];
+  readonly gone: readonly PlacedKey[];
 }
 
 /** Deletes first, then tombstones, then the rows that are elsewhere: of a moved row the delete has the smaller number. */
@@ -143,18 +144,19 @@ function compose(
 ): SweptKeys {
   const { encoder, partitions } = source.route;
   const row = newTuple(source.columns.length);
-  const deleted: OpenKey[] = [];
-  const forgotten: OpenKey[] = [];
+  const deleted: PlacedKey[] = [];
+  const forgotten: PlacedKey[] = [];
   const elsewhere: number[] = [];
   for (const key of keys) {
     const index = found.get(key.id);
     if (index === undefined) {
-      deleted.push(key);
+      if (isPlaced(key)) deleted.push(key);
       continue;
     }
     there.read(index, row);
     if (encoder.partition(row, partitions) === partition) continue;
     elsewhere.push(index);
+    if (!isPlaced(key)) continue;
     const same = textOf(row, source.columns.indexOf(source.tenantColumn)) === key.tenant;
     (told || same ? forgotten : deleted).push(key);
   }
@@ -168,8 +170,10 @@ function compose(
   return { rows, deletes: deleted.length, tombstones: forgotten.length, gone };
 }
 
+const isPlaced = (key: OpenKey): key is PlacedKey => key.tenant !== null;
+
 /** A row of which only id and tenant are known. */
-export function identityOf({ columns, tenantColumn }: SourceOfRows, { id, tenant }: OpenKey): Tuple {
+export function identityOf({ columns, tenantColumn }: SourceOfRows, { id, tenant }: PlacedKey): Tuple {
   const row = newTuple(columns.length);
   row.bytes = Buffer.from(id + tenant);
   row.count = columns.length;

@@ -1,4 +1,4 @@
-import type { OpenKey } from '../core/open-keys';
+import type { PlacedKey } from '../core/open-keys';
 import type { TopicWriter } from '../core/ports/topics';
 import { Slab } from '../core/slab';
 import { identityOf, type SourceOfRows } from './sweep';
@@ -15,7 +15,7 @@ const FLUSH_BYTES = 256 * 1024;
 export async function writeTombstones(
   writer: TopicWriter,
   source: SourceOfRows,
-  keys: Iterable<OpenKey>,
+  keys: Iterable<PlacedKey>,
   nowMs: number,
 ): Promise<number> {
   const { encoder, partitions, tails } = source.route;

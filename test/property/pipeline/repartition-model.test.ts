@@ -6,7 +6,12 @@ import { CONNECTOR, expectTopicIsTable, type LifeOptions, live, TABLE } from '..
 import { dice, PretendedSource } from '../../support/doubles/source';
 
 /** A load; then more partitions, and capture moves what belongs elsewhere, with its deaths. The slot may go back a while. */
-async function loadAndRaise(faults: readonly Fault[], back: boolean, life: Omit<LifeOptions, 'epoch' | 'confirmed'>) {
+async function loadAndRaise(
+  quiet: number,
+  faults: readonly Fault[],
+  back: boolean,
+  life: Omit<LifeOptions, 'epoch' | 'confirmed'>,
+) {
   const { broker, source } = life;
   const first = await live({ ...life, commits: { left: 20 }, epoch: 1n, confirmed: 0n });
   expect(first.error).toBeNull();
@@ -15,7 +20,8 @@ async function loadAndRaise(faults: readonly Fault[], back: boolean, life: Omit<
   broker.raise(3);
   const found = readState<SnapshotState>(broker.state, stateKeys.snapshot(CONNECTOR, TABLE));
   broker.state.set(stateKeys.snapshot(CONNECTOR, TABLE), JSON.stringify(sweepAgain(found, true)));
-  broker.faults.push(...faults);
+  // Faults that come at once are over before the sweep begins.
+  broker.faults.push(...Array<Fault>(quiet).fill('none'), ...faults);
   let confirmed = back ? 0n : first.confirmed;
   for (let lives = 0; ; lives++) {
     expect(lives).toBeLessThan(20);
@@ -33,20 +39,25 @@ describe('more partitions, beside the stream', () => {
       commits: fc.integer({ min: 0, max: 60 }),
       maxBytes: fc.constantFrom(400, 100_000),
       back: fc.boolean(),
+      quiet: fc.integer({ min: 0, max: 40 }),
       faults: fc.array(fc.constantFrom<Fault>('none', 'none', 'none', 'reject', 'partial', 'lost-answer'), {
         maxLength: 12,
       }),
     });
     await fc.assert(
-      fc.asyncProperty(shape, async ({ seed, rows, commits, maxBytes, back, faults }) => {
+      fc.asyncProperty(shape, async ({ seed, rows, commits, maxBytes, back, quiet, faults }) => {
         const source = new PretendedSource(rows, true);
         const broker = new FakeBroker([{ name: TABLE, partitions: 2 }], 1000);
-        await loadAndRaise(faults, back, { source, broker, roll: dice(seed), maxBytes, commits: { left: commits } });
+        await loadAndRaise(quiet, faults, back, {
+          source,
+          broker,
+          roll: dice(seed),
+          maxBytes,
+          commits: { left: commits },
+        });
         expectTopicIsTable(broker, source);
       }),
-      // Known gap: about one history in a thousand fails, so the seed is fixed until it is found.
-      // Replay: {seed: 445882840, rows: 19, commits: 27, maxBytes: 400, back: false, faults: []}.
-      { numRuns: 200, seed: 1 },
+      { numRuns: 200 },
     );
   }, 60_000);
 });
