@@ -54,8 +54,8 @@ async function rowsOf(pipeline: TestPipeline, table: Table): Promise<string[]> {
 
 const byPosition = (a: TopicChange, b: TopicChange) => (a.position < b.position ? -1 : Number(a.position > b.position));
 
-/** Columns that read alike in Avro and in JSON. */
-function project(table: Table, row: Readonly<Record<string, unknown>>): string {
+/** A row as text: the columns that read alike in Avro and in JSON. */
+export function project(table: Table, row: Readonly<Record<string, unknown>>): string {
   const columns = table === 'tenants' ? ['id', 'name', 'slug', 'timezone', 'is_active'] : ORDER_COLUMNS;
   return columns.map((column) => String(row[column])).join(' | ');
 }

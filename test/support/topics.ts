@@ -36,7 +36,18 @@ export interface TopicChange {
 }
 
 /** Every record that the topic holds now, transaction markers left out, partition after partition in offset order. */
-export async function readTopic(topic: string, brokers = stack().kafkaBrokers): Promise<TopicRecord[]> {
+export async function readTopic(topic: string, brokers?: string): Promise<TopicRecord[]> {
+  const records: TopicRecord[] = [];
+  await eachRecord(topic, (record) => void records.push(record), brokers);
+  return records;
+}
+
+/** The same one by one, for topics that are too large to hold. */
+async function eachRecord(
+  topic: string,
+  visit: (record: TopicRecord) => void | Promise<void>,
+  brokers = stack().kafkaBrokers,
+): Promise<void> {
   const { cluster } = openLink({ brokers: brokers.split(','), ssl: null, sasl: null }, silentLogger);
   await cluster.connect();
   try {
@@ -44,7 +55,6 @@ export async function readTopic(topic: string, brokers = stack().kafkaBrokers): 
     const metadata = cluster.findTopicPartitionMetadata(topic);
     const partitions = metadata.map(({ partitionId }) => ({ partition: partitionId }));
     const [ends] = await cluster.fetchTopicsOffset([{ topic, partitions, fromBeginning: false }]);
-    const records: TopicRecord[] = [];
     for (const { partition, offset: end } of ends!.partitions.toSorted((a, b) => a.partition - b.partition)) {
       const broker = await cluster.findBroker({ nodeId: metadata.find((p) => p.partitionId === partition)!.leader });
       for (let next = 0n; next < BigInt(end); ) {
@@ -56,13 +66,10 @@ export async function readTopic(topic: string, brokers = stack().kafkaBrokers): 
           topics: [{ topic, partitions: [{ partition, fetchOffset: String(next), maxBytes: 8 << 20 }] }],
         })) as FetchResponse;
         const fetched: FetchedRecord[] = responses[0]!.partitions[0]!.messages.filter(({ offset }) => offset >= next);
-        records.push(
-          ...fetched.filter((record) => !record.isControlRecord).map((record) => ({ ...record, partition })),
-        );
+        for (const record of fetched) if (!record.isControlRecord) await visit({ ...record, partition });
         next = (fetched.at(-1)?.offset ?? next) + 1n;
       }
     }
-    return records;
   } finally {
     await cluster.disconnect();
   }
@@ -72,6 +79,11 @@ export async function readTopic(topic: string, brokers = stack().kafkaBrokers): 
 export async function readChanges(topic: string, brokers?: string): Promise<TopicChange[]> {
   const records = await readTopic(topic, brokers);
   return Promise.all(records.map(decodeChange));
+}
+
+/** {@link readChanges} one by one, for topics that are too large to hold. */
+export function eachChange(topic: string, visit: (change: TopicChange) => void, brokers?: string): Promise<void> {
+  return eachRecord(topic, async (record) => visit(await decodeChange(record)), brokers);
 }
 
 async function decodeChange({
