@@ -39,7 +39,8 @@ export async function startKafka(options: KafkaOptions): Promise<Kafka> {
   if (!existsSync(join(logs, 'meta.properties'))) {
     rmSync(logs, { recursive: true, force: true });
     const clusterId = options.clusterId ?? randomBytes(16).toString('base64url');
-    const format = ['kafka.tools.StorageTool', 'format', '-t', clusterId, '-c', config];
+    // An id may begin with a dash.
+    const format = ['kafka.tools.StorageTool', 'format', `--cluster-id=${clusterId}`, '-c', config];
     await promisify(execFile)('java', [...FAST_START, '-cp', classPath, ...format]);
   }
   const spec = {

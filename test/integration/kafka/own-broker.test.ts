@@ -1,16 +1,12 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Admin } from 'kafkajs';
 import { silentLogger } from '../../../src/core/ports/log';
 import type { ConsumedBatch, GroupConsumer } from '../../../src/core/ports/topics';
 import { formatPosition } from '../../../src/core/position';
-import { type Kafka, startKafka } from '../../../src/dev/stack/kafka';
-import { choosePorts } from '../../../src/dev/stack/ports';
+import type { Kafka } from '../../../src/dev/stack/kafka';
 import { createGroupConsumer } from '../../../src/kafka/consumer';
 import type { FetchedRecord } from '../../../src/kafka/fetch-response';
-import { stack, uniqueName } from '../../support/stack';
+import { uniqueName } from '../../support/stack';
 import { eventually } from '../../support/wait';
 import {
   access,
@@ -18,38 +14,31 @@ import {
   closeWriters,
   createTopics,
   keysOf,
+  type OwnBroker,
   openWriter,
+  ownBroker,
   position,
   readAll,
   type TestTopics,
   withAdmin,
 } from './support';
 
-/** A broker of this file's own: it forgets producers and compacts within seconds, and it is restarted. */
+/** A broker of this file's own: it compacts within seconds, and it is restarted. */
 jest.setTimeout(60_000);
 
-let dir: string;
+let own: OwnBroker;
 let kafka: Kafka;
-let start: () => Promise<Kafka>;
 let topics: TestTopics;
 
 beforeAll(async () => {
-  dir = mkdtempSync(join(tmpdir(), 'kafka-'));
-  const { port, controllerPort } = await choosePorts({ port: 0, controllerPort: 0 });
-  const settings = {
-    'producer.id.expiration.ms': 4000,
-    'producer.id.expiration.check.interval.ms': 200,
+  own = await ownBroker({
     'log.cleaner.backoff.ms': 100,
     'log.cleaner.min.cleanable.ratio': 0.001,
     'log.segment.delete.delay.ms': 100,
-  };
-  start = () => startKafka({ dir, port, controllerPort, libs: stack().kafkaLibs, settings });
-  kafka = await start();
+  });
+  kafka = await own.start();
 });
-afterAll(async () => {
-  await kafka.stop();
-  rmSync(dir, { recursive: true, force: true });
-});
+afterAll(() => own.remove(kafka));
 beforeEach(async () => {
   topics = await withAdmin((admin) => createTopics(admin), kafka.brokers);
 });
@@ -98,43 +87,6 @@ function consumeInLives(topic: string, onKey: (key: string) => void, onPassed: (
   };
 }
 
-describe('the fence', () => {
-  it('wears off on a partition that is idle for longer than the broker remembers producers', async () => {
-    const old = await open();
-    await write(old, topics.data, 1);
-    await open();
-    // Else this test would prove nothing about renewal. The clock of the old one stood still, as on a frozen machine.
-    const frozen = Date.now();
-    await sleep(7000);
-    jest.spyOn(Date, 'now').mockReturnValue(frozen);
-    await write(old, topics.data, 2);
-    jest.restoreAllMocks();
-    expect(await keysOf(topics.data, 0, kafka.brokers)).toEqual(['key-1', 'key-2']);
-  });
-
-  it('is not trusted by a writer that slept longer than half of what the broker remembers', async () => {
-    const old = await open();
-    await write(old, topics.data, 1);
-    await sleep(2500);
-    await expect(write(old, topics.data, 2)).rejects.toMatchObject({ kind: 'fenced' });
-  });
-
-  it('holds as long as it is renewed', async () => {
-    const old = await open();
-    await write(old, topics.data, 1);
-    const young = await open();
-    // The broker remembers for 4 s.
-    expect(young.renewFenceEveryMs).toBe(1000);
-    for (let i = 0; i < 7; i++) {
-      await sleep(young.renewFenceEveryMs);
-      await young.renewFence();
-    }
-    await expect(write(old, topics.data, 2)).rejects.toMatchObject({ kind: 'fenced' });
-    await write(young, topics.data, 3);
-    expect(await keysOf(topics.data, 0, kafka.brokers)).toEqual(['key-1', 'key-3']);
-  });
-});
-
 const isData = (record: FetchedRecord) => !record.isControlRecord;
 /** Stands for records that a batch has lost at its end. */
 const isGap = (record: FetchedRecord) => record.isControlRecord && !record.batchContext.isControlBatch;
@@ -173,7 +125,7 @@ describe('a compacted topic', () => {
       { timeoutMs: 30_000, intervalMs: 300 },
     );
     expect(records.filter(isData).map(({ offset }) => offset)).toEqual([1n, 2n]);
-    expect((await open()).tail(topic, 0)).toEqual(position(2));
+    expect((await open()).tail(topic, 0)).toMatchObject(position(2));
 
     const keys: string[] = [];
     let passed = 0n;
@@ -200,7 +152,7 @@ describe('a restart of the broker', () => {
     await eventually(() => keys.length === 1, { timeoutMs: 30_000 });
     await kafka.stop();
     const flushed = write(writer, topics.data, 2);
-    kafka = await start();
+    kafka = await own.start();
     await flushed;
     await write(writer, topics.data, 3);
     expect(await keysOf(topics.data, 0, kafka.brokers)).toEqual(['key-1', 'key-2', 'key-3']);

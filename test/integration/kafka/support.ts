@@ -1,8 +1,13 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import type { Admin } from 'kafkajs';
 import { silentLogger } from '../../../src/core/ports/log';
 import type { TopicWriter } from '../../../src/core/ports/topics';
 import { type Position, parsePosition } from '../../../src/core/position';
 import { Slab } from '../../../src/core/slab';
+import { type Kafka, startKafka } from '../../../src/dev/stack/kafka';
+import { choosePorts } from '../../../src/dev/stack/ports';
 import { type KafkaAccess, newAdmin, openLink } from '../../../src/kafka/client';
 import type { FetchedRecord } from '../../../src/kafka/fetch-response';
 import { type PartitionScan, runScans, type Scan } from '../../../src/kafka/scan';
@@ -125,4 +130,22 @@ export async function readAll(topic: string, partition: number, brokers?: string
 export async function keysOf(topic: string, partition: number, brokers?: string): Promise<string[]> {
   const records = await readAll(topic, partition, brokers);
   return records.filter((record) => !record.isControlRecord).map((record) => record.key?.toString() ?? '');
+}
+
+/** A broker that a test file has for itself, to be misconfigured and restarted. */
+export interface OwnBroker {
+  start(): Promise<Kafka>;
+  remove(running: Kafka): Promise<void>;
+}
+
+export async function ownBroker(settings: Readonly<Record<string, string | number>>): Promise<OwnBroker> {
+  const dir = mkdtempSync(join(tmpdir(), 'kafka-'));
+  const { port, controllerPort } = await choosePorts({ port: 0, controllerPort: 0 });
+  return {
+    start: () => startKafka({ dir, port, controllerPort, libs: stack().kafkaLibs, settings }),
+    remove: async (running) => {
+      await running.stop();
+      rmSync(dir, { recursive: true, force: true });
+    },
+  };
 }

@@ -65,10 +65,10 @@ describe('a new writer', () => {
     await first.flush(batch);
 
     const second = await openWriter(topics);
-    expect(second.tail(topics.data, 0)).toEqual(position(3));
+    expect(second.tail(topics.data, 0)).toMatchObject(position(3));
     expect(second.tail(topics.data, 1)).toBeNull();
-    expect(second.tail(topics.data, 2)).toEqual(position(4));
-    expect(second.tail(topics.other, 1)).toEqual(position(5));
+    expect(second.tail(topics.data, 2)).toMatchObject(position(4));
+    expect(second.tail(topics.other, 1)).toMatchObject(position(5));
     expect([...second.state]).toEqual([['c/source', '{"epoch":2}']]);
   });
 
@@ -79,7 +79,11 @@ describe('a new writer', () => {
     for (let i = 0; i < 40; i++) await first.renewFence();
     for (let i = 0; i < 5; i++) await (await openWriter(topics)).close();
     const last = await openWriter(topics);
-    expect([0, 1, 2].map((partition) => last.tail(topics.data, partition))).toEqual([position(1), null, position(2)]);
+    expect([0, 1, 2].map((partition) => last.tail(topics.data, partition))).toMatchObject([
+      position(1),
+      null,
+      position(2),
+    ]);
   });
 
   it.each([
@@ -224,7 +228,7 @@ describe('a flush', () => {
     append(batch, topics.other, 0, 2, value(2, 'x'.repeat(1_100_000)));
     await expect(writer.flush(batch)).rejects.toMatchObject({ kind: 'record_too_large' });
     const next = await openWriter(topics);
-    expect([next.tail(topics.data, 0), next.tail(topics.other, 0)]).toEqual([position(1), null]);
+    expect([next.tail(topics.data, 0), next.tail(topics.other, 0)]).toMatchObject([position(1), null]);
   });
 
   it("is read by Kafka's own consumer, which checks every checksum", async () => {
@@ -263,7 +267,7 @@ describe('a flush', () => {
     append(batch, topics.data, 0, 1, value(1, 'x'.repeat(free - 4)));
     expect(batch.largestBytes).toBe(writer.maxBatchBytes(topics.data));
     await writer.flush(batch);
-    expect((await openWriter(topics)).tail(topics.data, 0)).toEqual(position(1));
+    expect((await openWriter(topics)).tail(topics.data, 0)).toMatchObject(position(1));
   });
 
   it('after a sleep longer than a fence surely holds is refused by the writer itself', async () => {
