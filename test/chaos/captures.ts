@@ -97,6 +97,13 @@ export class Capture {
     return Number(/^ventia_cdc_lsn\{.*stage="published".*\} (\S+)/m.exec(metrics)?.[1] ?? 0);
   }
 
+  /** By table, the changes that it does not account for; empty when it does not answer at once. */
+  async conservation(): Promise<{ table: string; difference: number }[]> {
+    const metrics = (await (await this.ask('metrics'))?.text().catch(() => '')) ?? '';
+    const found = metrics.matchAll(/^ventia_cdc_conservation_difference\{.*table="([^"]+)".*\} (\S+)/gm);
+    return [...found].map(([, table, difference]) => ({ table: table!, difference: Number(difference) }));
+  }
+
   signal(name: NodeJS.Signals): void {
     this.service?.signal(name);
   }

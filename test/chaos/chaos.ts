@@ -9,6 +9,7 @@ import { Capture, SLOT, TOPICS } from './captures';
 import { auditedSoFar, installAudit, readTruth } from './check/audit';
 import { check, type Verdict } from './check/check';
 import { readTopics, type TopicContents } from './check/topics';
+import { Conservation } from './conservation';
 import { Faults } from './faults';
 import { type MeasuredFault, measure } from './recovery';
 import { type Servers, startServers, withClient } from './servers';
@@ -35,6 +36,8 @@ export interface ChaosResult {
   readonly faults: readonly MeasuredFault[];
   readonly totals: WorkloadTotals;
   readonly kills: number;
+  /** Asked every second, while they lived. */
+  readonly conservation: Conservation;
   /** From the end of all faults until everything was in the topics; null = it was not, within {@link SETTLE_MS}. */
   readonly settledMs: number | null;
   /** Data and logs, kept where something is wrong. */
@@ -68,8 +71,13 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
   }
 }
 
-export function isClean({ verdict, settledMs }: Pick<ChaosResult, 'verdict' | 'settledMs'>): boolean {
-  return settledMs !== null && Object.values(verdict.faults).every((count) => count === 0);
+export function isClean({
+  verdict,
+  conservation,
+  settledMs,
+}: Pick<ChaosResult, 'conservation' | 'settledMs'> & { readonly verdict: Pick<Verdict, 'faults'> }): boolean {
+  const found = [...Object.values(verdict.faults), ...conservation.differences.values()];
+  return settledMs !== null && found.every((count) => count === 0);
 }
 
 class ChaosRun {
@@ -112,7 +120,9 @@ class ChaosRun {
     const standbyFromMs = beginMs + seconds * (400 + random.integer(0, 200));
     const workload = new Workload({ url: this.adminUrl, seed, clients: CLIENTS, world: this.world });
     const faults = new Faults({ seed, kills, untilMs, standbyFromMs, signal }, this.captures, this.servers);
+    const conservation = new Conservation(this.captures);
     const telling = setInterval(() => {
+      void conservation.look();
       const { committed } = workload.totals;
       const passed = Math.round((Date.now() - beginMs) / 1_000);
       this.o.progress(`${passed} s  ${faults.kills} kills  ${committed} transactions  ${timeline.total} records`);
@@ -129,6 +139,7 @@ class ChaosRun {
     await Promise.all([first.end('SIGKILL'), second.end('SIGKILL')]);
     first.start(null);
     const settledMs = await this.settle();
+    await conservation.look();
     await first.end('SIGTERM');
     await timeline.stop();
 
@@ -143,6 +154,7 @@ class ChaosRun {
       faults: measured,
       totals: workload.totals,
       kills: faults.kills,
+      conservation,
       settledMs,
     };
   }

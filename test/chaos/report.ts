@@ -3,7 +3,7 @@ import { summarize } from './recovery';
 
 /** The whole run as one table. */
 export function renderReport(seed: number, seconds: number, result: ChaosResult): string {
-  const { verdict, totals, faults, kills, settledMs } = result;
+  const { verdict, totals, faults, kills, conservation, settledMs } = result;
   const lines = [`chaos  seed ${seed}, ${seconds} s, ${kills} kills`, ''];
 
   lines.push(row('fault', 'times', 'back in: p50', 'max', 'measured'));
@@ -23,6 +23,7 @@ export function renderReport(seed: number, seconds: number, result: ChaosResult)
     `differences   ${Object.entries(verdict.faults)
       .map(([fault, found]) => `${fault} ${found}`)
       .join(', ')}`,
+    `conservation  ${[...conservation.differences].map(([table, worst]) => `${table} ${worst}`).join(', ')} (captures asked ${count(conservation.looks)} times)`,
   );
   if (verdict.first.length > 0) lines.push('', ...verdict.first.map((what) => `  ${what}`));
   if (result.kept !== null) lines.push('', `data and logs: ${result.kept}`);

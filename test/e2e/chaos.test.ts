@@ -34,6 +34,15 @@ describe(`chaos (CHAOS_SEED=${SEED})`, () => {
     expect(Object.entries(result.verdict.faults).filter(([, found]) => found > 0)).toEqual([]);
   });
 
+  it('captures account for every change they have decoded, whenever they are asked (Invariant 4)', () => {
+    const { differences, looks } = result.conservation;
+    expect(looks).toBeGreaterThan(5);
+    expect([...differences].sort()).toEqual([
+      ['ventia.orders', 0],
+      ['ventia.tenants', 0],
+    ]);
+  });
+
   it('it caught up when all was mended', () => {
     expect(result.settledMs).not.toBeNull();
   });
