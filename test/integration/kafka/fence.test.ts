@@ -1,18 +1,16 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { formatPosition } from '../../../src/core/position';
 import type { Kafka } from '../../../src/dev/stack/kafka';
 import {
   access,
-  append,
   closeWriters,
   createTopics,
   keysOf,
   type OwnBroker,
   openWriter,
   ownBroker,
-  position,
   type TestTopics,
   withAdmin,
+  writeOne as write,
 } from './support';
 
 /** A broker of this file's own, which forgets producers within seconds. */
@@ -33,12 +31,6 @@ beforeEach(async () => {
 afterEach(closeWriters);
 
 const open = () => openWriter(topics, { access: access(kafka.brokers) });
-
-async function write(writer: Awaited<ReturnType<typeof open>>, topic: string, n: number) {
-  const batch = writer.newBatch();
-  append(batch, topic, 0, n, formatPosition(position(n)));
-  await writer.flush(batch);
-}
 
 describe('the fence', () => {
   it('wears off on a partition that is idle for longer than the broker remembers producers', async () => {

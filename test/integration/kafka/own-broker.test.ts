@@ -21,6 +21,7 @@ import {
   readAll,
   type TestTopics,
   withAdmin,
+  writeOne as write,
 } from './support';
 
 /** A broker of this file's own: it compacts within seconds, and it is restarted. */
@@ -46,17 +47,6 @@ afterEach(closeWriters);
 
 const open = () => openWriter(topics, { access: access(kafka.brokers) });
 const value = (n: number) => formatPosition(position(n));
-
-async function write(
-  writer: Awaited<ReturnType<typeof open>>,
-  topic: string,
-  n: number,
-  text: string | null = value(n),
-) {
-  const batch = writer.newBatch();
-  append(batch, topic, 0, n, text);
-  await writer.flush(batch);
-}
 
 /** As the supervisor does it: a life that ended is followed by the next (a fresh broker's coordinator may still be loading). */
 function consumeInLives(topic: string, onKey: (key: string) => void, onPassed: (next: bigint) => void = () => {}) {

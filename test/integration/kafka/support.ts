@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { Admin } from 'kafkajs';
 import { silentLogger } from '../../../src/core/ports/log';
 import type { TopicWriter } from '../../../src/core/ports/topics';
-import { type Position, parsePosition } from '../../../src/core/position';
+import { formatPosition, type Position, parsePosition } from '../../../src/core/position';
 import { Slab } from '../../../src/core/slab';
 import { type Kafka, startKafka } from '../../../src/dev/stack/kafka';
 import { choosePorts } from '../../../src/dev/stack/ports';
@@ -148,4 +148,16 @@ export async function ownBroker(settings: Readonly<Record<string, string | numbe
       rmSync(dir, { recursive: true, force: true });
     },
   };
+}
+
+/** One record into partition 0, acknowledged: its position, or `text`. */
+export async function writeOne(
+  writer: TopicWriter,
+  topic: string,
+  n: number,
+  text: string | null = formatPosition(position(n)),
+): Promise<void> {
+  const batch = writer.newBatch();
+  append(batch, topic, 0, n, text);
+  await writer.flush(batch);
 }

@@ -9,7 +9,13 @@ import { Flusher } from '../../../src/pipeline/flusher';
 import { Pump } from '../../../src/pipeline/pump';
 import { Routes } from '../../../src/pipeline/routes';
 import { FakeBroker, type Fault } from '../../support/doubles/broker';
-import { expectedRecords, type FakeTransaction, fakeEncoder, messagesOf, plainTables } from '../../support/doubles/wal';
+import {
+  expectedRecords,
+  type FakeTransaction,
+  fakeEncoders,
+  messagesOf,
+  plainTables,
+} from '../../support/doubles/wal';
 
 const PARTITIONS = 3;
 
@@ -40,12 +46,7 @@ async function live(broker: FakeBroker, transactions: FakeTransaction[], confirm
   const witness = new HistoryWitness(tails, 1n, confirmed);
   const pump = new Pump({
     routes: new Routes({
-      encoders: {
-        tables: ['ventia.orders'],
-        columns: () => ['id', 'tenant_id'],
-        tenantColumn: () => 'tenant_id',
-        compile: () => fakeEncoder,
-      },
+      encoders: fakeEncoders,
       tables: plainTables,
       writer,
       partitions: writer.topics[0]!.partitions,

@@ -17,7 +17,7 @@ import { Sweep } from '../../../src/pipeline/sweep';
 import { WatermarkWindows } from '../../../src/pipeline/watermark-windows';
 import type { FakeBroker, StoredRecord } from './broker';
 import { type PretendedSource, turn } from './source';
-import { fakeEncoder, plainTables } from './wal';
+import { fakeEncoders, plainTables } from './wal';
 
 export const TABLE = 'ventia.orders';
 export const CONNECTOR = 'test';
@@ -63,12 +63,6 @@ export async function live(o: LifeOptions) {
     },
     onFailure: (error) => failed.resolve(error),
   });
-  const encoders = {
-    tables: [TABLE],
-    columns: () => ['id', 'tenant_id', 'version'],
-    tenantColumn: () => 'tenant_id',
-    compile: () => fakeEncoder,
-  };
   const queries = source.queries();
   const windows = new WatermarkWindows(queries, () => flusher.durable());
   const loads = new Loads({
@@ -78,7 +72,7 @@ export async function live(o: LifeOptions) {
     state: writer.state,
     queries,
     windows,
-    encoders,
+    encoders: fakeEncoders,
     absentColumns: () => [],
     sweep: new Sweep({ windows, readKeys: (_, partition) => keysOf(broker, partition), chunkRows: 3 }),
     epoch,
@@ -100,7 +94,7 @@ export async function live(o: LifeOptions) {
   const pump: Pump = new Pump({
     decode: (payload) => source.wal[payload.readUInt32BE(0)]!,
     routes: new Routes({
-      encoders,
+      encoders: fakeEncoders,
       tables: plainTables,
       writer,
       partitions: writer.topics[0]!.partitions,

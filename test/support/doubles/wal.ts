@@ -1,5 +1,5 @@
 import { partitionOfTenant } from '../../../src/core/partition';
-import type { RowEncoder } from '../../../src/core/ports/encoding';
+import type { EncoderFactory, RowEncoder } from '../../../src/core/ports/encoding';
 import type { ReplicationMessage } from '../../../src/core/replication-message';
 import type { Slab } from '../../../src/core/slab';
 import { KIND_TEXT, newTuple, type Relation, type Tuple } from '../../../src/core/tuple';
@@ -88,6 +88,14 @@ export const fakeEncoder: RowEncoder = {
 
 /** Tables that nobody alters. */
 export const plainTables = { named: (relation: Relation) => relation, absentColumns: () => [], excused: () => false };
+
+/** One table, and its encoder. */
+export const fakeEncoders: EncoderFactory = {
+  tables: ['ventia.orders'],
+  columns: () => ['id', 'tenant_id', 'version'],
+  tenantColumn: () => 'tenant_id',
+  compile: () => fakeEncoder,
+};
 
 /** What the topics must hold in the end: every record once, by position, in the order of each partition. */
 export function expectedRecords(transactions: readonly FakeTransaction[], partitions: number): string[] {

@@ -10,7 +10,7 @@ import { Flusher } from '../../../src/pipeline/flusher';
 import { Pump } from '../../../src/pipeline/pump';
 import { Routes } from '../../../src/pipeline/routes';
 import { FakeBroker } from '../../support/doubles/broker';
-import { fakeEncoder, plainTables, RELATION, row } from '../../support/doubles/wal';
+import { fakeEncoders, plainTables, RELATION, row } from '../../support/doubles/wal';
 
 interface Setting {
   readonly limit: number;
@@ -44,12 +44,7 @@ async function capture(rows: readonly ReplicationMessage[], setting: Setting) {
   });
   const pump = new Pump({
     routes: new Routes({
-      encoders: {
-        tables: ['ventia.orders'],
-        columns: () => ['id', 'tenant_id'],
-        tenantColumn: () => 'tenant_id',
-        compile: () => fakeEncoder,
-      },
+      encoders: fakeEncoders,
       tables: plainTables,
       writer,
       partitions: writer.topics[0]!.partitions,
