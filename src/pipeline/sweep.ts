@@ -42,7 +42,8 @@ export const KEY = 'id';
  * watermarks, as a chunk is, and for each
  *
  *   changed by the stream between the watermarks   it is looked up again in another window
- *   not there                                      `d` and tombstone
+ *   not there                                      if changes may have been missed: `d` and tombstone; else a tombstone: the stream has
+ *                                                  told the delete where the row was then, and a reader may come here before it has read there
  *   there, with another tenant, elsewhere          if changes may have been missed: `d` and tombstone here, then `r` there: a move, with the numbers of one
  *   there, with its tenant, elsewhere              tombstone here, then `r` there: nothing has happened to the row
  *   there, elsewhere, but deleted here meanwhile   `r` there, once more: of a move whose second half did not come to be written
@@ -150,7 +151,7 @@ function compose(
   for (const key of keys) {
     const index = found.get(key.id);
     if (index === undefined) {
-      if (isPlaced(key)) deleted.push(key);
+      if (isPlaced(key)) (told ? forgotten : deleted).push(key);
       continue;
     }
     there.read(index, row);
