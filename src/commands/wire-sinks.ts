@@ -1,11 +1,13 @@
 import { ChangeDecoder } from '../avro/decoder';
 import type { AccountsSinkConfig, ConnectorConfig, ContactsSinkConfig } from '../config/connector';
 import { needed, type Settings } from '../config/settings';
+import { type Heartbeat, readHeartbeat } from '../core/heartbeat';
 import type { Logger } from '../core/ports/log';
 import type { Outcome, Sink } from '../core/ports/sink';
 import type { Database } from '../core/ports/sql';
 import { partitionStats, type SinkObservers, type SinkStats } from '../core/stats';
 import { createGroupConsumer } from '../kafka/consumer';
+import { followState } from '../kafka/state-follower';
 import { createAccountsSink, createContactsSink } from '../messaging/apply';
 import { readCatalog } from '../messaging/catalog';
 import type { Rules } from '../messaging/decide/rules';
@@ -53,21 +55,34 @@ export function sinkLife(
         groupId: config.consumerGroup,
         topics: config.topics,
         concurrency: CONCURRENCY,
+        onResume: (topic, partition, offset) => resumeAt(stats, topic, partition, offset),
+        onReset: (topic, partition) => resumeAt(stats, topic, partition, 0n),
         // Fences leave markers that no batch shows: without them the lag of an idle partition would never be 0.
         onCommitted: (topic, partition, offset, highWatermark) =>
           Object.assign(partitionStats(stats, topic, partition), { offset, highWatermark }),
       });
       const decode = (_topic: string, records: Parameters<ChangeDecoder['decode']>[0]) => decoder.decode(records);
-      const options = { maxRecords: config.batchMaxRecords, progressTimeoutMs: config.progressTimeoutMs };
+      const { batchMaxRecords: maxRecords, topics, progressTimeoutMs } = config;
+      const followHeartbeats = (onHeartbeat: (heartbeat: Heartbeat) => void) =>
+        followState(settings.kafka, log, config.stateTopic, 0n, (key, value) => {
+          const heartbeat = readHeartbeat(key, value);
+          if (heartbeat) onHeartbeat(heartbeat);
+        });
       await runSink(
-        options,
-        { consumer, decode, sink, stats, observers, log, onReadiness: report, onOutcomes },
+        { maxRecords, topics, progressTimeoutMs },
+        { consumer, decode, sink, followHeartbeats, stats, observers, log, onReadiness: report, onOutcomes },
         signal,
       );
     } finally {
       await database.close();
     }
   };
+}
+
+/** What is told of a partition that has nothing to read. */
+function resumeAt(stats: SinkStats, topic: string, partition: number, offset: bigint): void {
+  const part = partitionStats(stats, topic, partition);
+  if (offset > part.offset) part.offset = offset;
 }
 
 async function openSink(

@@ -1,6 +1,7 @@
 import type { Op } from './change';
 import { type Lsn, ZERO_LSN } from './lsn';
 import type { Backlog } from './ports/sink';
+import type { StandbyFacts } from './ports/source';
 import type { Position } from './position';
 import { RecentValues } from './recent';
 
@@ -95,6 +96,11 @@ export interface SlotStats {
   readonly budgetSeconds: number | null;
 }
 
+/** Read from the stream, acknowledged by Kafka, confirmed to PostgreSQL. */
+export type CaptureStage = 'receive' | 'publish' | 'confirm';
+
+export const NOT_KNOWN: Readonly<Record<CaptureStage, number>> = { receive: 0, publish: 0, confirm: 0 };
+
 export interface CaptureStats {
   /** By table as in the source (`orders`); made with {@link tableStats}. */
   readonly tables: Map<string, TableStats>;
@@ -115,8 +121,10 @@ export interface CaptureStats {
   serverLsn: Lsn;
   /** Null before the first look. */
   slot: SlotStats | null;
-  /** Everything committed at the source before this is in Kafka, milliseconds since 1970; 0 = not known yet. */
-  completeUntilMs: number;
+  /** Of the source, as they were last looked at. */
+  standbys: readonly StandbyFacts[];
+  /** Everything committed at the source before this is through the stage, milliseconds since 1970; 0 = not known. */
+  readonly freshUntilMs: Record<CaptureStage, number>;
   /** Commit time of the last acknowledged transaction, microseconds since 1970; 0 = none yet. */
   lastCommitTime: bigint;
   /** When the last flush was acknowledged or nothing was left to send, milliseconds since 1970. */
@@ -142,7 +150,8 @@ export const newCaptureStats = (): CaptureStats => ({
   confirmedLsn: ZERO_LSN,
   serverLsn: ZERO_LSN,
   slot: null,
-  completeUntilMs: 0,
+  standbys: [],
+  freshUntilMs: { ...NOT_KNOWN },
   lastCommitTime: 0n,
   lastProgressMs: 0,
   reconnects: 0,
@@ -210,6 +219,8 @@ export interface SinkStats {
   incomplete: number;
   /** As the ledger was last asked; null before. */
   backlog: Backlog | null;
+  /** Everything committed at the source before this is applied in the partitions held, milliseconds since 1970; 0 = not known. */
+  freshUntilMs: number;
   /** Batches decided again because the application won a race or the database asked for it. */
   retries: number;
   reconnects: number;
@@ -233,6 +244,7 @@ export const newSinkStats = (): SinkStats => ({
   deadLetters: 0,
   incomplete: 0,
   backlog: null,
+  freshUntilMs: 0,
   retries: 0,
   reconnects: 0,
   lastProgressMs: 0,

@@ -17,6 +17,8 @@ export interface GroupConsumerOptions {
   readonly concurrency?: number;
   /** A partition starts at the earliest offset because the group has no valid one. Said in the log, too. */
   onReset?(topic: string, partition: number, why: 'none committed' | 'out of range'): void;
+  /** A partition is ours, and goes on at the committed `nextOffset`. */
+  onResume?(topic: string, partition: number, nextOffset: bigint): void;
   /** All before `nextOffset` is done and committed; transaction markers, which no batch shows, are passed as well. */
   onCommitted?(topic: string, partition: number, nextOffset: bigint, highWatermark: bigint): void;
 }
@@ -157,7 +159,7 @@ class KafkaGroupConsumer implements GroupConsumer {
     });
     consumer.on(GROUP_JOIN, ({ payload }) => {
       this.held = new Map(Object.entries(payload.memberAssignment));
-      this.tellMissingOffsets(this.held).catch((error: unknown) =>
+      this.tellOffsets(this.held).catch((error: unknown) =>
         this.o.log.debug({ err: error }, 'the committed offsets could not be read'),
       );
     });
@@ -184,7 +186,7 @@ class KafkaGroupConsumer implements GroupConsumer {
     this.o.onCommitted?.(topic, partition, next, BigInt(highWatermark));
   }
 
-  private async tellMissingOffsets(assignment: ReadonlyMap<string, readonly number[]>): Promise<void> {
+  private async tellOffsets(assignment: ReadonlyMap<string, readonly number[]>): Promise<void> {
     const { groupId } = this.o;
     const topics = [...assignment].map(([topic, partitions]) => ({
       topic,
@@ -195,6 +197,8 @@ class KafkaGroupConsumer implements GroupConsumer {
     for (const { topic, partitions } of responses) {
       const missing = partitions.filter(({ offset }) => BigInt(offset) < 0n).map(({ partition }) => partition);
       if (missing.length > 0) this.tellReset(topic, missing, 'none committed');
+      for (const { partition, offset } of partitions)
+        if (BigInt(offset) >= 0n) this.o.onResume?.(topic, partition, BigInt(offset));
     }
   }
 

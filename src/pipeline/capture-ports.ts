@@ -4,7 +4,7 @@ import type { EncoderFactory } from '../core/ports/encoding';
 import type { ReplicationStream, SourceInspection, SourceQueries } from '../core/ports/source';
 import type { KeyRecord, TopicWriter } from '../core/ports/topics';
 import type { ReplicationMessage } from '../core/replication-message';
-import type { CaptureObservers, CaptureStats } from '../core/stats';
+import type { CaptureObservers } from '../core/stats';
 import type { StandByPorts } from './stand-by';
 
 export interface CaptureOptions {
@@ -38,7 +38,6 @@ export interface CapturePorts extends StandByPorts {
   loadEncoders(): Promise<EncoderFactory>;
   /** What is known of the registry then, by schema id. */
   knownSchemas(): ReadonlyMap<number, SchemaState>;
-  readonly stats: CaptureStats;
   readonly observers: CaptureObservers;
 }
 

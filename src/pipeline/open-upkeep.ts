@@ -1,4 +1,5 @@
 import type { CdcError } from '../core/errors';
+import { heartbeatKey, heartbeatOf } from '../core/heartbeat';
 import type { SourceInspection } from '../core/ports/source';
 import type { TopicWriter } from '../core/ports/topics';
 import type { Progress } from '../core/progress';
@@ -34,6 +35,11 @@ export function openUpkeep(o: CaptureOptions, ports: CapturePorts, own: OpenUpke
     stats,
     log,
     advance: () => confirmation.advance(),
+    beat: (untilMs) => {
+      const heartbeat = heartbeatOf(untilMs, stats.publishedLsn, writer.ends, o.topics);
+      flusher.batch.appendState(heartbeatKey(o.connector), JSON.stringify(heartbeat), BigInt(Date.now()));
+      flusher.schedule();
+    },
     renewFence: () => flusher.renewFence(),
     renewFenceEveryMs: writer.renewFenceEveryMs,
     inspect: look,

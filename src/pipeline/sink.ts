@@ -1,6 +1,7 @@
 import { Backoff, wait } from '../core/backoff';
 import type { ChangeEvent } from '../core/change';
 import { CdcError, toCdcError } from '../core/errors';
+import { AppliedFreshness, type Heartbeat } from '../core/heartbeat';
 import type { Logger } from '../core/ports/log';
 import type { ApplyResult, Outcome, Sink } from '../core/ports/sink';
 import type { ConsumedBatch, ConsumedRecord, GroupConsumer } from '../core/ports/topics';
@@ -13,6 +14,8 @@ export interface SinkPorts {
   /** Tombstones are left out. Rejects with schema_unknown, registry_unreachable, record_malformed. */
   decode(topic: string, records: readonly ConsumedRecord[]): Promise<ChangeEvent[]>;
   readonly sink: Sink;
+  /** Hands on capture's heartbeats as they come, until the function it gives is called. */
+  followHeartbeats(onHeartbeat: (heartbeat: Heartbeat) => void): () => void;
   readonly stats: SinkStats;
   readonly observers: SinkObservers;
   readonly log: Logger;
@@ -25,6 +28,7 @@ export interface SinkPorts {
 /** Records applied in one database transaction. */
 export interface SinkOptions {
   readonly maxRecords: number;
+  readonly topics: readonly string[];
   /** How long nothing may be applied while something waits. */
   readonly progressTimeoutMs: number;
 }
@@ -51,21 +55,26 @@ export async function runSink(o: SinkOptions, given: SinkPorts, signal: AbortSig
     },
   };
   const moving = new ProgressReport(o, ports);
+  const freshness = new AppliedFreshness(o.topics);
   const stop = () => void ports.consumer.stop();
   signal.addEventListener('abort', stop, { once: true });
   const watch = setInterval(() => {
     const held = ports.consumer.assignment();
     forgetOthers(ports.stats, held);
+    noteFreshness(ports.stats, freshness);
     if (!told && held.size > 0) ports.onReadiness(READY);
     if (told?.ready || moving.stalled) moving.tick(WATCH_MS);
   }, WATCH_MS);
   const stopAsking = keepBacklog(ports);
+  const unfollow = ports.followHeartbeats((heartbeat) => freshness.hear(heartbeat));
   try {
     if (signal.aborted) return;
     await ports.consumer.run((batch, keepAlive) => moving.during(() => applyBatch(o, ports, batch, keepAlive, signal)));
   } finally {
     clearInterval(watch);
     stopAsking();
+    unfollow();
+    ports.stats.freshUntilMs = 0;
     signal.removeEventListener('abort', stop);
   }
 }
@@ -121,6 +130,16 @@ function keepBacklog({ sink, stats }: SinkPorts): () => void {
   void ask();
   const timer = setInterval(ask, BACKLOG_MS);
   return () => clearInterval(timer);
+}
+
+function noteFreshness(stats: SinkStats, freshness: AppliedFreshness): void {
+  const held = [...stats.partitions.values()];
+  stats.freshUntilMs = freshness.until(held) ?? 0;
+  // What waits where nothing is fetched, too.
+  for (const part of held) {
+    const end = freshness.endOf(part.topic, part.partition);
+    if (end > part.highWatermark) part.highWatermark = end;
+  }
 }
 
 /** Partitions that went to another process are no longer ours to tell about. */

@@ -15,7 +15,8 @@ export class SlotWatch {
   ) {}
 
   /** `now`: milliseconds of a clock that does not jump. Returns what threatens the slot; null = nothing. */
-  look({ walLsn, slot }: SourceInspection, now: number): CdcError | null {
+  look({ walLsn, slot, standbys }: SourceInspection, now: number): CdcError | null {
+    this.stats.standbys = standbys;
     if (walLsn > this.stats.serverLsn) this.stats.serverLsn = walLsn;
     const walBytesPerSecond = this.rate.measure(walLsn, now);
     const budgetSeconds = walBudgetSeconds(slot.safeWalBytes, walBytesPerSecond);

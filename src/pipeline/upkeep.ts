@@ -5,7 +5,7 @@ import type { Logger } from '../core/ports/log';
 import type { SourceInspection } from '../core/ports/source';
 import { type CaptureSight, CaptureWatch } from '../core/progress-watch';
 import { notReady, type Readiness, readyWith } from '../core/readiness';
-import type { CaptureStats } from '../core/stats';
+import type { CaptureStage, CaptureStats } from '../core/stats';
 import { SlotWatch } from './slot-watch';
 
 export interface UpkeepDeps {
@@ -15,6 +15,8 @@ export interface UpkeepDeps {
   readonly log: Logger;
   /** Confirms what may be confirmed by now: the confirmed position trails. */
   advance(): void;
+  /** Tells the readers of the topics that all that was committed before this moment is there. */
+  beat(untilMs: number): void;
   renewFence(): void;
   readonly renewFenceEveryMs: number;
   /** Looks at source and slot; rejects with the first trouble. */
@@ -47,7 +49,7 @@ export class Upkeep {
   private readonly timers: NodeJS.Timeout[] = [];
   private readonly slotWatch: SlotWatch;
   private readonly watch: CaptureWatch;
-  private readonly freshness = new Freshness();
+  private readonly stages: readonly { stage: CaptureStage; freshness: Freshness; lsn: () => Lsn }[];
   private inspecting = false;
   private look: Look | null = null;
   private danger: CdcError | null = null;
@@ -58,6 +60,12 @@ export class Upkeep {
   constructor(private readonly d: UpkeepDeps) {
     this.slotWatch = new SlotWatch(d.stats, d.log);
     this.watch = new CaptureWatch(d.progressTimeoutMs);
+    const { stats } = d;
+    this.stages = [
+      { stage: 'receive', freshness: new Freshness(), lsn: () => stats.receivedLsn },
+      { stage: 'publish', freshness: new Freshness(), lsn: () => stats.publishedLsn },
+      { stage: 'confirm', freshness: new Freshness(), lsn: () => stats.confirmedLsn },
+    ];
   }
 
   /** `source`: as it was found at `atMs`, before anybody read the slot. */
@@ -78,7 +86,12 @@ export class Upkeep {
   private tick(): void {
     const { stats } = this.d;
     this.d.advance();
-    stats.completeUntilMs = this.freshness.passed(stats.publishedLsn) ?? stats.completeUntilMs;
+    for (const { stage, freshness, lsn } of this.stages) {
+      const untilMs = freshness.passed(lsn());
+      if (untilMs === null) continue;
+      stats.freshUntilMs[stage] = untilMs;
+      if (stage === 'publish') this.d.beat(untilMs);
+    }
     const look = this.look && performance.now() - this.look.at < LOOK_HOLDS_MS ? this.look : null;
     const stall = this.watch.tick({ ...this.d.sight(), look }, TICK_MS);
     if (stall?.replace) this.d.fail(stall.error);
@@ -123,7 +136,7 @@ export class Upkeep {
   }
 
   private note(source: SourceInspection, atMs: number): void {
-    this.freshness.look(source.walLsn, atMs);
+    for (const { freshness } of this.stages) freshness.look(source.walLsn, atMs);
     this.danger = this.slotWatch.look(source, performance.now());
   }
 }

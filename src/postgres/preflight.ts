@@ -4,7 +4,7 @@ import type { Sql } from '../core/ports/sql';
 import { quoteIdentifier, quoteQualified } from './identifiers';
 import { inspectTables } from './inspect-tables';
 import { carriesIdentity, IDENTITY_NAMES, identityColumns, neededIdentity } from './replica-identity';
-import { judgeSlot, readIdentity } from './slot';
+import { judgeSlot, readIdentity, readStandbys } from './slot';
 import {
   type ExpectedSource,
   readSourceCatalog,
@@ -175,6 +175,7 @@ export async function inspectSource(sql: Sql, expected: ExpectedSource): Promise
     ...(await readIdentity(sql)),
     confirmedLsn: slot.confirmedLsn!,
     slot,
+    standbys: await readStandbys(sql),
   };
 }
 

@@ -1,6 +1,6 @@
 import { CdcError } from '../core/errors';
 import { formatLsn, type Lsn, parseLsn } from '../core/lsn';
-import type { SlotFacts, WalSender } from '../core/ports/source';
+import type { SlotFacts, StandbyFacts, WalSender } from '../core/ports/source';
 import type { Database, Sql } from '../core/ports/sql';
 import { validateReplicationName } from './identifiers';
 
@@ -142,6 +142,14 @@ export async function slotHolder(sql: Sql, name: string): Promise<string | null>
     [name],
   );
   return holder?.who ?? null;
+}
+
+/** By their physical slots, which every role may see: how far a stand-by is stands in the slot that it moves. */
+export async function readStandbys(sql: Sql): Promise<StandbyFacts[]> {
+  const rows = await sql.query<{ name: string; lag: string }>(`
+    SELECT slot_name AS name, greatest(pg_wal_lsn_diff(pg_current_wal_lsn(), restart_lsn), 0)::int8 AS lag
+    FROM pg_replication_slots WHERE slot_type = 'physical' AND NOT temporary AND restart_lsn IS NOT NULL`);
+  return rows.map(({ name, lag }) => ({ name, lagBytes: BigInt(lag) }));
 }
 
 /** Which history the server writes, and how far it is. Fails on a stand-by. */

@@ -28,6 +28,8 @@ const secondsBehind = (commitTime: bigint, nowMs: number, more: boolean) =>
 const freshness = (untilMs: number, nowMs: number): Sample[] =>
   untilMs > 0 ? single(Math.max(0, nowMs - untilMs) / 1000) : [];
 
+const perStage = (stage: string, samples: Sample[]): Sample[] => samples.map(([, value]) => [[stage], value]);
+
 /** Everything that is counted; distributions are in metrics.ts, and what only a sink has in sink-families.ts. */
 export const FAMILIES: readonly Family[] = [
   ...SINK_FAMILIES,
@@ -102,7 +104,7 @@ export const FAMILIES: readonly Family[] = [
     kind: 'gauge',
     help: 'How old is what waits, at most; 0 when nothing waits. Of a sink the worst partition.',
     labels: [],
-    capture: (s, now) => (s.publishedLsn < s.serverLsn ? freshness(s.completeUntilMs, now) : single(0)),
+    capture: (s, now) => (s.publishedLsn < s.serverLsn ? freshness(s.freshUntilMs.publish, now) : single(0)),
     sink: (s, now) =>
       single(
         Math.max(0, ...[...s.partitions.values()].map((p) => secondsBehind(p.commitTime, now, recordsBehind(p) > 0))),
@@ -111,9 +113,11 @@ export const FAMILIES: readonly Family[] = [
   {
     name: 'freshness_seconds',
     kind: 'gauge',
-    help: 'Everything committed at the source longer ago than this has passed the stage: publish = it is in Kafka.',
+    help: 'Everything committed at the source longer ago than this has passed the stage: receive, publish (it is in Kafka), confirm, apply (it is in Messaging).',
     labels: ['stage'],
-    capture: (s, now) => freshness(s.completeUntilMs, now).map(([, value]): Sample => [['publish'], value]),
+    capture: (s, now) =>
+      Object.entries(s.freshUntilMs).flatMap(([stage, until]) => perStage(stage, freshness(until, now))),
+    sink: (s, now) => perStage('apply', freshness(s.freshUntilMs, now)),
   },
   {
     name: 'last_progress_timestamp_seconds',

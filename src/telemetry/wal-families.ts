@@ -73,4 +73,11 @@ export const WAL_FAMILIES: readonly Family[] = [
     labels: [],
     capture: (s) => given(s.slot?.budgetSeconds),
   },
+  {
+    name: 'standby_lag_bytes',
+    kind: 'gauge',
+    help: 'WAL that a stand-by of the source does not have, by its physical slot: what a fail-over would lose.',
+    labels: ['standby'],
+    capture: (s) => s.standbys.map(({ name, lagBytes }): Sample => [[name], Number(lagBytes)]),
+  },
 ];

@@ -64,11 +64,12 @@ export class SinkMember {
       });
       this.partitions = () => consumer.assignment().get(topic) ?? [];
       const life = runSink(
-        { maxRecords: 5, progressTimeoutMs: 60_000 },
+        { maxRecords: 5, topics: [topic], progressTimeoutMs: 60_000 },
         {
           consumer,
           decode: async (_, records) => records.flatMap(({ value }) => (value ? [decode(value)] : [])),
           sink: table === 'tenants' ? accounts : contacts,
+          followHeartbeats: () => () => {},
           stats: newSinkStats(),
           observers: silentSinkObservers,
           log: silentLogger,

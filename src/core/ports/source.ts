@@ -88,6 +88,15 @@ export interface SourceInspection extends SlotHistory {
   /** End of the server's WAL. */
   readonly walLsn: Lsn;
   readonly slot: SlotFacts;
+  /** Stand-bys that follow the server through a slot of their own. */
+  readonly standbys: readonly StandbyFacts[];
+}
+
+export interface StandbyFacts {
+  /** Of its slot. */
+  readonly name: string;
+  /** WAL written here that it does not have. */
+  readonly lagBytes: bigint;
 }
 
 /** A slot that is whole, as the server's views show it. */

@@ -55,6 +55,19 @@ it('says what capture must know to begin', async () => {
   expect(inspection.slot).toMatchObject({ walStatus: 'reserved', safeWalBytes: null, sender: null });
 });
 
+it("tells how far the source's stand-bys are, to a role that may not see who they are", async () => {
+  await owner.query(`SELECT pg_create_physical_replication_slot($1, true)`, [`${expected.slot}_replica`]);
+  try {
+    await owner.execute(`SELECT pg_logical_emit_message(true, 'other', repeat('x', 5000))`);
+    const { standbys } = await inspectSource(service, expected);
+    const lagBytes = standbys.find(({ name }) => name === `${expected.slot}_replica`)?.lagBytes;
+    expect(lagBytes).toBeGreaterThanOrEqual(5000n);
+    expect(standbys.map(({ name }) => name)).not.toContain(expected.slot);
+  } finally {
+    await owner.query(`SELECT pg_drop_replication_slot($1)`, [`${expected.slot}_replica`]);
+  }
+});
+
 it('is cheap enough for every few seconds', async () => {
   const started = performance.now();
   for (let i = 0; i < 10; i++) await inspectSource(service, expected);

@@ -36,6 +36,7 @@ function sightOf(given: Given, number: number): CaptureSight {
     confirmedLsn: given.taken ?? 100n,
     walLsn: 1000n,
     slot,
+    standbys: [],
   };
   return {
     paused: false,

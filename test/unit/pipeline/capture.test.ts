@@ -48,6 +48,7 @@ const inspection = {
   timeline: 1,
   confirmedLsn: 100n,
   walLsn: 100n,
+  standbys: [],
   slot,
 };
 

@@ -41,7 +41,7 @@ function found(columns: readonly string[], change: Partial<TableMark> = {}, tabl
   };
   const slot = { name: 's', walStatus: null, retainedBytes: null, safeWalBytes: null, sender: null };
   const tables = [{ relation, mark: markOf(columns, change) }];
-  return { systemId: '1', timeline: 1, confirmedLsn: 1n, walLsn: 1n, slot, tables, tablesLsn };
+  return { systemId: '1', timeline: 1, confirmedLsn: 1n, walLsn: 1n, slot, standbys: [], tables, tablesLsn };
 }
 
 function tablesOf(inspection: SourceInspection, state: ReadonlyMap<string, string> = new Map(), epoch = 1) {

@@ -78,6 +78,7 @@ test('the names are a promise: dashboards and alerts rely on them', async () => 
   "ventia_cdc_snapshot_done gauge",
   "ventia_cdc_snapshot_rows gauge",
   "ventia_cdc_snapshot_rows_estimated gauge",
+  "ventia_cdc_standby_lag_bytes gauge",
   "ventia_cdc_transactions_total counter",
 ]
 `);
@@ -97,7 +98,8 @@ test('samples are made from the counters at scrape time', async () => {
   Object.assign(capture, { serverLsn: 0x200n, receivedLsn: 0x180n, publishedLsn: 0x100n, confirmedLsn: 0x80n });
   const slot = { walStatus: 'extended', active: true, retainedBytes: 900n, safeWalBytes: 100n };
   capture.slot = { ...slot, walBytesPerSecond: 10, budgetSeconds: 10 };
-  capture.completeUntilMs = Date.now() - 60_000;
+  capture.standbys = [{ name: 'replica', lagBytes: 77n }];
+  capture.freshUntilMs.publish = Date.now() - 60_000;
   capture.snapshots.set('ventia.orders', { ...newSnapshotStats(10), rowsDone: 20, chunks: 2 });
   count(capture.errorsByCode, 'CDC-305', 2);
   const first = await render(metrics);
@@ -117,6 +119,7 @@ test('samples are made from the counters at scrape time', async () => {
     'ventia_cdc_slot_wal_status{connector="ventia-source",status="lost"} 0',
     'ventia_cdc_slot_wal_rate_bytes_per_second{connector="ventia-source"} 10',
     'ventia_cdc_slot_wal_budget_seconds{connector="ventia-source"} 10',
+    'ventia_cdc_standby_lag_bytes{connector="ventia-source",standby="replica"} 77',
     'ventia_cdc_ready{connector="ventia-source"} 0',
   ]) {
     expect(first).toContain(`${line}\n`);
