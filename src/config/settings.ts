@@ -147,6 +147,22 @@ function compose(v: Values, problems: Problem[]): Settings {
     return null;
   };
 
+  /** A URL with its password put in, which is kept in a place of its own where URLs are no secrets. */
+  const withPassword = (
+    where: 'VENTIA_SOURCE_URL' | 'MESSAGING_URL',
+    name: 'VENTIA_SOURCE_PASSWORD' | 'MESSAGING_PASSWORD',
+  ) => {
+    const [url, password] = [v[where], v[name]];
+    if (password === null || url === null) return url;
+    const whole = new URL(url);
+    if (whole.username === '') clash(where, `without a user beside ${name}`, 'postgresql://user@host:5432/database');
+    else if (whole.password !== '') clash(name, `found beside a password in ${where}`, 'only one of the two');
+    else whole.password = encodeURIComponent(password);
+    return whole.href;
+  };
+
+  const source = withPassword('VENTIA_SOURCE_URL', 'VENTIA_SOURCE_PASSWORD');
+  const messaging = withPassword('MESSAGING_URL', 'MESSAGING_PASSWORD');
   const client = pair('KAFKA_SSL_CERT', v.KAFKA_SSL_CERT, 'KAFKA_SSL_KEY', v.KAFKA_SSL_KEY);
   const login = pair('KAFKA_SASL_USERNAME', v.KAFKA_SASL_USERNAME, 'KAFKA_SASL_PASSWORD', v.KAFKA_SASL_PASSWORD);
   const auth = pair(
@@ -165,8 +181,8 @@ function compose(v: Values, problems: Problem[]): Settings {
   }
 
   return {
-    source: access(v.VENTIA_SOURCE_URL, v.VENTIA_ADMIN_URL),
-    messaging: access(v.MESSAGING_URL, v.MESSAGING_ADMIN_URL),
+    source: access(source, v.VENTIA_ADMIN_URL),
+    messaging: access(messaging, v.MESSAGING_ADMIN_URL),
     kafka: {
       brokers: v.KAFKA_BROKERS ?? [],
       ssl:

@@ -25,8 +25,10 @@ function secret<T>(schema: z.ZodType<T, string>, about: string, requiredBy: Role
 /** Every environment variable the service reads. */
 export const VARIABLES = {
   VENTIA_SOURCE_URL: secret(postgresUrl, "Ventia's PostgreSQL; a role with REPLICATION.", 'capture'),
+  VENTIA_SOURCE_PASSWORD: secret(anyText, "Password of VENTIA_SOURCE_URL's user, where the URL holds none."),
   VENTIA_ADMIN_URL: secret(postgresUrl, "Ventia's PostgreSQL as owner, for set-up only; else VENTIA_SOURCE_URL."),
   MESSAGING_URL: secret(postgresUrl, "Messaging's PostgreSQL; may be another database or server.", 'sinks'),
+  MESSAGING_PASSWORD: secret(anyText, "Password of MESSAGING_URL's user, where the URL holds none."),
   MESSAGING_ADMIN_URL: secret(postgresUrl, "Messaging's PostgreSQL as owner, for set-up only; else MESSAGING_URL."),
   KAFKA_BROKERS: plain(brokerList, 'Where to find the Kafka cluster.', '127.0.0.1:9092'),
   KAFKA_SSL: plain(onOff, 'TLS to Kafka; by itself true when any KAFKA_SSL_* is set.'),

@@ -122,6 +122,38 @@ describe('secrets in files', () => {
   });
 });
 
+describe('a password in a place of its own', () => {
+  const url = 'postgresql://cdc@db:5432/ventia_db';
+
+  test('goes into the URL, whatever is in it, and not into the owner’s', () => {
+    const password = 'p@ss/%41:?#ñ';
+    const { source, messaging } = loadSettings({
+      VENTIA_SOURCE_URL: url,
+      VENTIA_SOURCE_PASSWORD: password,
+      VENTIA_ADMIN_URL: 'postgresql:///ventia_db?host=/run/postgresql',
+      MESSAGING_URL: url,
+      MESSAGING_PASSWORD_FILE: file('password', `${password}\n`),
+    });
+    for (const text of [source!.url, messaging!.url, messaging!.adminUrl])
+      expect(decodeURIComponent(new URL(text).password)).toBe(password);
+    expect(source!.adminUrl).toBe('postgresql:///ventia_db?host=/run/postgresql');
+  });
+
+  test('is refused beside another one, and without a user', () => {
+    expect(
+      problems({
+        VENTIA_SOURCE_URL: URL_OF_VENTIA,
+        VENTIA_SOURCE_PASSWORD: SECRET,
+        MESSAGING_URL: 'postgresql://db/ventia_db',
+        MESSAGING_PASSWORD: SECRET,
+      }),
+    ).toEqual([
+      'VENTIA_SOURCE_PASSWORD found beside a password in VENTIA_SOURCE_URL; expected only one of the two',
+      'MESSAGING_URL without a user beside MESSAGING_PASSWORD; expected postgresql://user@host:5432/database',
+    ]);
+  });
+});
+
 test('what is required depends on the roles', () => {
   expect(problems({}, [])).toEqual([]);
   expect(problems({}, ['capture'])).toEqual([
