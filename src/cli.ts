@@ -14,6 +14,7 @@ const COMMANDS: Readonly<Record<string, () => Command>> = {
   repair: () => (require('./commands/repair') as typeof import('./commands/repair')).repair,
   erase: () => (require('./commands/erase') as typeof import('./commands/erase')).erase,
   snapshot: () => (require('./commands/snapshot') as typeof import('./commands/snapshot')).snapshot,
+  shop: () => (require('./commands/shop') as typeof import('./commands/shop')).shop,
   dev: () => (require('./commands/dev') as typeof import('./commands/dev')).dev,
 };
 

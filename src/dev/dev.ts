@@ -1,7 +1,6 @@
 import { once } from 'node:events';
 import { join } from 'node:path';
 import type { Environment } from '../config/settings';
-import { openDatabase } from '../postgres/database';
 import { connectorsFor } from './connectors';
 import { type DevDatabases, prepareDatabases } from './databases';
 import type { Profile } from './demo-schema';
@@ -9,7 +8,7 @@ import { DevMeter, type ServiceState } from './meter';
 import { renderPlainLine } from './screen/render';
 import { showView } from './screen/screen';
 import type { DevView } from './screen/view';
-import { type Shop, startShop } from './shop/player';
+import { openShop } from './shop/open';
 import { choosePorts } from './stack/ports';
 import { type Stack, startStack, USUAL_PORTS } from './stack/stack';
 
@@ -62,7 +61,7 @@ export async function runDev(options: DevRunOptions, deps: DevRunDeps): Promise<
     const env = environment(stack, databases, { http, connectors: connectorsFor(profile, dir) });
     const service = await deps.startService(env, join(dir, 'service.log'));
     toStop.push(() => service.stop());
-    const shop = options.demo ? await openShop(databases, options) : null;
+    const shop = options.demo ? await openShop(databases.sourceAdminUrl, databases.messagingAdminUrl, options) : null;
     if (shop !== null) toStop.push(() => shop.stop());
     progress('ready');
 
@@ -84,19 +83,6 @@ async function stopAll(stops: readonly (() => Promise<void>)[]): Promise<void> {
   const failures: unknown[] = [];
   for (const stop of stops) await stop().catch((error) => failures.push(error));
   if (failures.length > 0) throw failures[0];
-}
-
-async function openShop(databases: DevDatabases, options: DevRunOptions): Promise<Shop> {
-  const source = openDatabase(databases.sourceAdminUrl, 'source', { applicationName: 'demo shop' });
-  const messaging = openDatabase(databases.messagingAdminUrl, 'messaging', { applicationName: 'demo shop' });
-  const shop = await startShop(source, messaging, options);
-  return {
-    totals: shop.totals,
-    stop: async () => {
-      await shop.stop();
-      await Promise.all([source.close(), messaging.close()]);
-    },
-  };
 }
 
 function environment(

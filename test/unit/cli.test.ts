@@ -24,11 +24,20 @@ test('the version is that of package.json', () => {
 test('--help lists the commands and exit codes', () => {
   const { status, stdout, stderr } = ventiaCdc('--help');
   expect([status, stderr]).toEqual([0, '']);
-  for (const word of ['run', 'setup', 'slot', 'repair', 'snapshot', 'dev', '0 done, 1 failed, 2 usage, 3 findings'])
+  for (const word of [
+    'run',
+    'setup',
+    'slot',
+    'repair',
+    'snapshot',
+    'shop',
+    'dev',
+    '0 done, 1 failed, 2 usage, 3 findings',
+  ])
     expect(stdout).toContain(word);
 });
 
-test.each(['run', 'setup', 'slot', 'repair', 'snapshot', 'dev'])('%s --help has an example', (command) => {
+test.each(['run', 'setup', 'slot', 'repair', 'snapshot', 'shop', 'dev'])('%s --help has an example', (command) => {
   const { status, stdout } = ventiaCdc(command, '--help');
   expect(status).toBe(0);
   expect(stdout).toMatch(new RegExp(`Example:\\n {2}ventia-cdc ${command}`));

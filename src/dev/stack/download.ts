@@ -10,8 +10,8 @@ import { findProgram } from './process';
 /** Told one short line whenever something goes on. */
 export type Progress = (line: string) => void;
 
-const KAFKA = '4.1.1';
-const APICURIO = '2.6.13.Final';
+export const KAFKA = '4.1.1';
+export const APICURIO = '2.6.13.Final';
 
 /** Throws `tool_missing` with the package to install, unless a Java of at least 17 is on the PATH. */
 export async function requireJava(): Promise<void> {
