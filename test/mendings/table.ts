@@ -45,6 +45,14 @@ export const MENDINGS: readonly Mending[] = [
     test: stream('a transaction that begins to commit exactly where the confirmed one ended'),
   },
   {
+    fault: 'B2',
+    without: "the package's timer confirms by itself",
+    file: 'src/postgres/stream.ts',
+    find: 'acknowledge: { auto: false, timeoutSeconds: 0 },',
+    replace: 'acknowledge: { auto: false, timeoutSeconds: 10 },',
+    test: stream('what the server first hears of us'),
+  },
+  {
     fault: 'B3',
     without: 'a second flush begins before the first is acknowledged',
     file: 'src/pipeline/flusher.ts',
@@ -267,6 +275,14 @@ export const MENDINGS: readonly Mending[] = [
     find: "  '55006': { source: 'slot_active', messaging: 'messaging_query' },\n",
     replace: '',
     test: unit('unit/postgres/errors', ''),
+  },
+  {
+    fault: 'F18',
+    without: 'making the slot waits for ever for a transaction that stays open',
+    file: 'src/postgres/slot.ts',
+    find: 'SET LOCAL statement_timeout = ',
+    replace: 'SET LOCAL statement_timeout = 0 -- ',
+    test: integration('integration/postgres/slot', 'F18'),
   },
   {
     fault: 'F19',

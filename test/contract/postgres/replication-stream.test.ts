@@ -52,6 +52,22 @@ describe('positions', () => {
     await restarted.stream.stop();
   });
 
+  test('what the server first hears of us is what was confirmed, not what was received (trap 2)', async () => {
+    const before = await source.confirmedFlush();
+    const { recorder } = await startRecording(source);
+    await source.sql(`INSERT INTO t VALUES (1)`);
+    await eventually(() => recorder.commitEnds.length === 1);
+    // The package's timer, if it ran, would be the first to speak: a second after the start.
+    const heard = await eventually(async () => {
+      const [row] = await source.sql('SELECT flush_lsn::text AS lsn FROM pg_stat_replication WHERE pid = $1', [
+        await source.reader(),
+      ]);
+      return row?.lsn as string | null | undefined;
+    });
+    expect(parseLsn(heard!)).toBe(before);
+    expect(await source.confirmedFlush()).toBe(before);
+  });
+
   test('confirmed at once, exactly, and never back', async () => {
     await source.sql(`INSERT INTO t VALUES (1)`);
     await source.sql(`INSERT INTO t VALUES (2)`);

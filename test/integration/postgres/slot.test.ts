@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Client } from 'pg';
 import type { Database } from '../../../src/core/ports/sql';
 import { choosePorts } from '../../../src/dev/stack/ports';
@@ -77,6 +78,21 @@ describe('the life of a slot', () => {
     expect(await dropSlot(db, slot)).toBe(true);
     expect(await dropSlot(db, slot)).toBe(false);
     expect(await observeSlot(db, slot)).toBeNull();
+  });
+
+  it('F18: is given up in time while a transaction is open, leaves nothing, and begins when that has ended', async () => {
+    const holder = new Client({ connectionString: database.url });
+    await holder.connect();
+    await holder.query('BEGIN; SELECT txid_current()');
+    // A session that has no lock_timeout of its own, as that of a repair.
+    const attempt = createSlot(db, slot, 300);
+    const given = await Promise.race([attempt.catch((error: unknown) => error), sleep(10_000, 'still waiting')]);
+    await holder.query('COMMIT');
+    await holder.end();
+    expect(given).toMatchObject({ kind: 'source_query', sqlState: '57014' });
+    expect(await observeSlot(db, slot)).toBeNull();
+    expect(await createSlot(db, slot, 10_000)).not.toBeNull();
+    expect(await dropSlot(db, slot)).toBe(true);
   });
 
   it('needs a name that replication commands can hold', async () => {
