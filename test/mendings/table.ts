@@ -66,7 +66,7 @@ export const MENDINGS: readonly Mending[] = [
     file: 'src/pipeline/watermark-windows.ts',
     find: 'return this.eldersAreSeen(snapshot) && seesAll(snapshot, mustSee);',
     replace: 'return seesAll(snapshot, mustSee);',
-    test: snapshotModel,
+    test: unit('unit/pipeline/watermark-windows', 'B4'),
   },
   {
     fault: 'B6',

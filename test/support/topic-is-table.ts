@@ -1,5 +1,5 @@
 import type { TestPipeline } from './pipeline';
-import { readChanges, type TopicChange } from './topics';
+import type { TopicChange } from './topics';
 
 const COLUMNS = ['id', 'tenant_id', 'name', 'customer_name', 'customer_email'];
 
@@ -10,7 +10,7 @@ export async function expectTopicIsTable(
   columns: readonly string[] = COLUMNS,
 ): Promise<void> {
   const project = (row: Readonly<Record<string, unknown>>) => columns.map((column) => String(row[column])).join(' | ');
-  const changes = await readChanges(pipeline.topics[table]);
+  const changes = await pipeline.changes(table);
   const inTable = await pipeline.source(async (client) => {
     const { rows } = await client.query(
       `SELECT to_jsonb(t) AS row FROM ${pipeline.databases.schemas.ventia}.${table} t`,

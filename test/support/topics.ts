@@ -54,10 +54,12 @@ async function eachRecord(
     await cluster.addMultipleTargetTopics([topic]);
     const metadata = cluster.findTopicPartitionMetadata(topic);
     const partitions = metadata.map(({ partitionId }) => ({ partition: partitionId }));
+    const [begins] = await cluster.fetchTopicsOffset([{ topic, partitions, fromBeginning: true }]);
     const [ends] = await cluster.fetchTopicsOffset([{ topic, partitions, fromBeginning: false }]);
     for (const { partition, offset: end } of ends!.partitions.toSorted((a, b) => a.partition - b.partition)) {
       const broker = await cluster.findBroker({ nodeId: metadata.find((p) => p.partitionId === partition)!.leader });
-      for (let next = 0n; next < BigInt(end); ) {
+      const begin = begins!.partitions.find((p) => p.partition === partition)!.offset;
+      for (let next = BigInt(begin); next < BigInt(end); ) {
         const { responses } = (await broker.fetch({
           isolationLevel: 0,
           maxWaitTime: 100,

@@ -24,7 +24,7 @@ import {
   writeOne as write,
 } from './support';
 
-/** A broker of this file's own: it compacts within seconds, and it is restarted. */
+/** A broker of this file's own: it compacts and expires within seconds, and it is restarted. */
 jest.setTimeout(60_000);
 
 let own: OwnBroker;
@@ -36,6 +36,8 @@ beforeAll(async () => {
     'log.cleaner.backoff.ms': 100,
     'log.cleaner.min.cleanable.ratio': 0.001,
     'log.segment.delete.delay.ms': 100,
+    'log.initial.task.delay.ms': 100,
+    'log.retention.check.interval.ms': 200,
   });
   kafka = await own.start();
 });
@@ -77,6 +79,14 @@ function consumeInLives(topic: string, onKey: (key: string) => void, onPassed: (
   };
 }
 
+async function configure(topic: string, settings: Readonly<Record<string, string>>): Promise<void> {
+  const configEntries = Object.entries(settings).map(([name, value]) => ({ name, value }));
+  await withAdmin(
+    (admin: Admin) => admin.alterConfigs({ validateOnly: false, resources: [{ type: 2, name: topic, configEntries }] }),
+    kafka.brokers,
+  );
+}
+
 const isData = (record: FetchedRecord) => !record.isControlRecord;
 /** Stands for records that a batch has lost at its end. */
 const isGap = (record: FetchedRecord) => record.isControlRecord && !record.batchContext.isControlBatch;
@@ -84,16 +94,12 @@ const isGap = (record: FetchedRecord) => record.isControlRecord && !record.batch
 describe('a compacted topic', () => {
   it('whose batches lost their last records, or all of them, is read to its end', async () => {
     const topic = topics.data;
-    await withAdmin(async (admin: Admin) => {
-      const settings = {
-        'cleanup.policy': 'compact',
-        'segment.ms': '300',
-        'delete.retention.ms': '100',
-        'min.cleanable.dirty.ratio': '0.001',
-      };
-      const configEntries = Object.entries(settings).map(([name, value]) => ({ name, value }));
-      await admin.alterConfigs({ validateOnly: false, resources: [{ type: 2, name: topic, configEntries }] });
-    }, kafka.brokers);
+    await configure(topic, {
+      'cleanup.policy': 'compact',
+      'segment.ms': '300',
+      'delete.retention.ms': '100',
+      'min.cleanable.dirty.ratio': '0.001',
+    });
     const writer = await open();
     const batch = writer.newBatch();
     for (const n of [1, 2, 3, 4]) append(batch, topic, 0, n, value(n), Date.now());
@@ -132,6 +138,95 @@ describe('a compacted topic', () => {
     await group.stop();
   });
 });
+
+describe('tails whose records are gone', () => {
+  /** Records 1 to 6 in turn in two partitions, each in a batch of its own. */
+  async function six() {
+    const writer = await open();
+    for (const n of [1, 2, 3, 4, 5, 6]) {
+      const batch = writer.newBatch();
+      append(batch, topics.data, n % 2, n, value(n), Date.now());
+      await writer.flush(batch);
+    }
+    return writer;
+  }
+  const cut = (partition: number, offset: string) =>
+    withAdmin(async (admin) => {
+      await admin.fetchTopicOffsets(topics.data); // or kafkajs does not know the topic
+      await admin.deleteTopicRecords({ topic: topics.data, partitions: [{ partition, offset }] });
+    }, kafka.brokers);
+
+  it('deleted: refused by the broker as long as the topic is only compacted', async () => {
+    await six();
+    await expect(cut(1, '-1')).rejects.toMatchObject({ cause: { name: 'KafkaJSDeleteTopicRecordsError' } });
+  });
+
+  it('deleted, all of a partition and some of another: what is left counts, and what comes next is written', async () => {
+    await configure(topics.data, { 'cleanup.policy': 'compact,delete' });
+    const writer = await six();
+    await cut(1, '-1'); // to its end, our marker included
+    await cut(0, '3'); // 2 and 4
+    await expect(writer.check()).resolves.toBeUndefined();
+    const next = await open();
+    expect(next.tail(topics.data, 1)).toBeNull();
+    expect(next.tail(topics.data, 0)).toMatchObject(position(6));
+    const batch = next.newBatch();
+    append(batch, topics.data, 1, 7, value(7));
+    await next.flush(batch);
+    expect((await open()).tail(topics.data, 1)).toMatchObject(position(7));
+  });
+
+  it('expired: of a partition that nobody has written to since there is nothing, of the other what came since', async () => {
+    await configure(topics.data, { 'cleanup.policy': 'delete', 'segment.ms': '300', 'retention.ms': '1000' });
+    const writer = await six();
+    await eventually(
+      async () => {
+        await writer.renewFence(); // rolls the segment
+        const spans = await withAdmin((admin) => admin.fetchTopicOffsets(topics.data), kafka.brokers);
+        return spans.every(({ partition, low }) => partition === 2 || Number(low) > 3);
+      },
+      { timeoutMs: 30_000, intervalMs: 350 },
+    );
+    const batch = writer.newBatch();
+    append(batch, topics.data, 1, 7, value(7), Date.now());
+    await writer.flush(batch);
+    const next = await open();
+    expect(next.tail(topics.data, 0)).toBeNull();
+    expect(next.tail(topics.data, 1)).toMatchObject(position(7));
+  });
+});
+
+/** RECORDS=200000 FENCES=1000 for the promised size. */
+const RECORDS = Number(process.env.RECORDS ?? 20_000);
+const FENCES = Number(process.env.FENCES ?? 100);
+
+it(`opening behind ${RECORDS} records and ${FENCES} fences takes no longer than behind a few`, async () => {
+  const took = async () => {
+    const times: number[] = [];
+    for (let i = 0; i < 5; i++) {
+      const started = performance.now();
+      await (await open()).close();
+      times.push(performance.now() - started);
+    }
+    return times.sort((a, b) => a - b)[2]!;
+  };
+  const writer = await open();
+  await write(writer, topics.data, 0);
+  const few = await took();
+  const again = await open();
+  for (let n = 1; n <= RECORDS; n += 5000) {
+    const batch = again.newBatch();
+    for (let i = 0; i < 5000; i++) append(batch, topics.data, (n + i) % 3, n + i, value(n + i));
+    batch.appendState(`load/${n}`, JSON.stringify({ n }), 1n);
+    await again.flush(batch);
+  }
+  for (let i = 0; i < FENCES; i++) await again.renewFence();
+  const many = await took();
+  process.stderr.write(`opening: ${few.toFixed(0)} ms behind a few records, ${many.toFixed(0)} ms behind many\n`);
+  expect(many).toBeLessThan(1500);
+  expect(many).toBeLessThan(4 * few + 200);
+  expect((await open()).tail(topics.data, RECORDS % 3)).toMatchObject(position(RECORDS));
+}, 300_000);
 
 describe('a restart of the broker', () => {
   it('is waited for by a flush and by a consumer', async () => {
