@@ -15,7 +15,7 @@ import { eventually } from '../support/wait';
  * over it: what the deaths cost, and that the topic is the table after both. Chunks have CHUNK rows, so that those of the two
  * loads compare; above 2,000 a load would first have to work its way up to them after each death.
  *
- *   ROWS=50000 KILLS=4 npm run bench -- snapshot-kills
+ *   ROWS=50000 KILLS=4 npm run bench:kills
  */
 const ROWS = Number(process.env.ROWS ?? 1_000_000);
 const KILLS = Number(process.env.KILLS ?? 20);

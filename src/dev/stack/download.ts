@@ -36,10 +36,31 @@ async function javaVersion(java: string): Promise<number | undefined> {
 
 /** Folder with Kafka's jars and command-line tools, fetched by Maven into `cache` when it is not there yet. */
 export async function kafkaLibs(cache: string, progress: Progress, version = KAFKA): Promise<string> {
-  return fillOnce(join(cache, `kafka-${version}`), async (folder) => {
+  return fetchJars(cache, `kafka-${version}`, `Kafka ${version} (54 MB)`, progress, [
+    { group: 'org.apache.kafka', artifact: 'kafka_2.13', version },
+    { group: 'org.apache.kafka', artifact: 'kafka-tools', version },
+    { group: 'org.slf4j', artifact: 'slf4j-simple', version: '1.7.36' },
+  ]);
+}
+
+export interface Artifact {
+  readonly group: string;
+  readonly artifact: string;
+  readonly version: string;
+}
+
+/** Folder `name` of `cache` with the jars of the artifacts and all they need at run time, fetched when it is not there yet. */
+export function fetchJars(
+  cache: string,
+  name: string,
+  what: string,
+  progress: Progress,
+  artifacts: readonly Artifact[],
+): Promise<string> {
+  return fillOnce(join(cache, name), async (folder) => {
     const pom = join(folder, 'pom.xml');
-    writeFileSync(pom, pomFor(version));
-    await maven(`Kafka ${version} (54 MB)`, progress, [
+    writeFileSync(pom, pomFor(name, artifacts));
+    await maven(what, progress, [
       '-f',
       pom,
       'dependency:copy-dependencies',
@@ -104,15 +125,14 @@ async function maven(what: string, progress: Progress, args: readonly string[]):
   }
 }
 
-const dependency = (group: string, artifact: string, version: string): string =>
-  `<dependency><groupId>${group}</groupId><artifactId>${artifact}</artifactId><version>${version}</version></dependency>`;
-
 const pomFor = (
-  version: string,
+  name: string,
+  artifacts: readonly Artifact[],
 ): string => `<project xmlns="http://maven.apache.org/POM/4.0.0"><modelVersion>4.0.0</modelVersion>
-<groupId>ventia</groupId><artifactId>kafka</artifactId><version>1</version><packaging>pom</packaging><dependencies>
-${dependency('org.apache.kafka', 'kafka_2.13', version)}
-${dependency('org.apache.kafka', 'kafka-tools', version)}
-${dependency('org.slf4j', 'slf4j-simple', '1.7.36')}
+<groupId>ventia</groupId><artifactId>${name}</artifactId><version>1</version><packaging>pom</packaging><dependencies>
+${artifacts.map(dependency).join('\n')}
 </dependencies></project>
 `;
+
+const dependency = ({ group, artifact, version }: Artifact): string =>
+  `<dependency><groupId>${group}</groupId><artifactId>${artifact}</artifactId><version>${version}</version></dependency>`;
