@@ -1,4 +1,5 @@
 import type { LoadView } from '../core/load-view';
+import { alignColumns, duration, number } from './text';
 
 /** One load on one line for a terminal of this width, with a bar. */
 export function progressBar(load: LoadView, columns: number): string {
@@ -13,6 +14,10 @@ export function progressBar(load: LoadView, columns: number): string {
 /** The same without a bar: for logs and pipes. */
 export const progressLine = (load: LoadView): string =>
   `${load.table}  ${load.status}  ${percent(load)}  ${describeLoad(load)}`;
+
+/** The same for one of several, by its id. */
+export const loadLine = (load: Omit<LoadView, 'where'>): string =>
+  `${load.id}  ${load.status}  ${percent(load)}  ${describeLoad(load)}${load.error ? `  ${load.error.code}: ${load.error.reason}` : ''}`;
 
 /** All loads as a table, with the condition and the trouble of each below it. */
 export function loadTable(loads: readonly LoadView[]): string {
@@ -29,13 +34,7 @@ export function loadTable(loads: readonly LoadView[]): string {
       load.requestedBy === null ? '-' : `${load.requestedBy} ${load.requestedAt}`,
     ]),
   ];
-  const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));
-  const lines = rows.map((row) =>
-    row
-      .map((cell, column) => cell.padEnd(widths[column]!))
-      .join('  ')
-      .trimEnd(),
-  );
+  const lines = alignColumns(rows);
   return loads
     .flatMap((load, i) => [lines[i + 1]!, ...notes(load).map((note) => `    ${note}`)])
     .reduce((text, line) => `${text}${line}\n`, `${lines[0]}\n`);
@@ -48,20 +47,12 @@ function notes({ where, error }: LoadView): string[] {
   ];
 }
 
-const percent = ({ progress }: LoadView) => `${Math.floor(progress * 100)} %`.padStart(5);
+const percent = ({ progress }: Pick<LoadView, 'progress'>) => `${Math.floor(progress * 100)} %`.padStart(5);
 
-function describeLoad({ rows, scanned, estimated, rowsPerSecond, secondsLeft }: LoadView): string {
+function describeLoad({ rows, scanned, estimated, rowsPerSecond, secondsLeft }: Omit<LoadView, 'where'>): string {
   const parts = [estimated === null ? `${number(rows)} rows` : `${number(scanned)} of ${number(estimated)} rows`];
   if (scanned !== rows) parts.push(`${number(rows)} meet the condition`);
   if (rowsPerSecond) parts.push(`${number(rowsPerSecond)}/s`);
   if (secondsLeft !== null) parts.push(`${duration(secondsLeft)} left`);
   return parts.join(', ');
-}
-
-const number = (value: number) => value.toLocaleString('en-US');
-
-function duration(seconds: number): string {
-  if (seconds < 60) return `${seconds} s`;
-  const minutes = Math.round(seconds / 60);
-  return minutes < 60 ? `${minutes} min` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
 }

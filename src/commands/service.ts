@@ -1,16 +1,20 @@
+import { hostname } from 'node:os';
 import type { ConnectorConfig } from '../config/connector';
 import type { Settings } from '../config/settings';
 import { wait } from '../core/backoff';
 import type { Logger } from '../core/ports/log';
 import type { Outcome } from '../core/ports/sink';
+import { type ProcessReport, reportCapture, reportSink, type TaskReport } from '../core/process-report';
 import { combineReadiness, type Readiness } from '../core/readiness';
 import { type CaptureStats, newCaptureStats, newSinkStats, type SinkStats } from '../core/stats';
+import type { StatusView } from '../core/status';
 import { VERSION } from '../core/version';
 import { createApp, listen } from '../http/server';
 import type { SnapshotCalls } from '../http/snapshots';
 import { Supervisor } from '../pipeline/supervisor';
 import { Metrics } from '../telemetry/metrics';
 import { startSummary } from '../telemetry/summary';
+import { startReports } from './wire-reports';
 
 /** Connectors running in this process, with their HTTP surface. */
 export interface Service {
@@ -53,6 +57,17 @@ function snapshotCalls(all: readonly ConnectorConfig[], settings: Settings, log:
   };
 }
 
+/** Loaded when somebody asks. */
+async function readStatusOnce(...given: Parameters<typeof import('./wire-status').openStatus>): Promise<StatusView> {
+  const { openStatus } = require('./wire-status') as typeof import('./wire-status');
+  const reader = openStatus(...given);
+  try {
+    return await reader.read();
+  } finally {
+    await reader.close();
+  }
+}
+
 /** Starts the `connectors` out of `all`. Throws port_taken and settings_invalid; whatever is wrong with servers shows in `readiness`. */
 export async function startService(
   settings: Settings,
@@ -63,13 +78,24 @@ export async function startService(
   const captures = new Map<string, CaptureStats>();
   const sinks = new Map<string, SinkStats>();
   const supervisors: Supervisor[] = [];
+  const reporters: (() => TaskReport)[] = [];
   const outcomes: Outcome[] = [];
+  const startedAt = new Date().toISOString();
   const metrics = new Metrics(VERSION);
   const readiness = () => combineReadiness(supervisors.map((supervisor) => supervisor.readiness));
 
   const { captureLife, sinkLife, rules } = loadLives(connectors, all);
   const snapshots = snapshotCalls(all, settings, log);
-  const app = createApp({ readiness, metrics: () => metrics.render(), snapshots, ...settings.http });
+  const report = (): ProcessReport => ({
+    process: `${hostname()}:${process.pid}`,
+    version: VERSION,
+    url,
+    startedAt,
+    at: new Date().toISOString(),
+    tasks: reporters.map((task) => task()),
+  });
+  const status = () => readStatusOnce(all, settings, log, report);
+  const app = createApp({ readiness, metrics: () => metrics.render(), snapshots, status, ...settings.http });
   const url = await listen(app, settings.http.host, settings.http.port);
   log.info({ url }, 'listening');
 
@@ -83,6 +109,7 @@ export async function startService(
       const life = captureLife!(config, settings, stats, observers, ownLog);
       const supervisor = new Supervisor(life, stats, ownLog);
       supervisors.push(supervisor);
+      reporters.push(() => reportCapture(name, stats, supervisor.readiness));
     } else {
       const stats = newSinkStats();
       sinks.set(name, stats);
@@ -93,11 +120,13 @@ export async function startService(
       });
       const supervisor = new Supervisor(life, stats, ownLog);
       supervisors.push(supervisor);
+      reporters.push(() => reportSink(name, stats, supervisor.readiness));
     }
   }
   const stopping = new AbortController();
   const running = Promise.all(supervisors.map((supervisor) => supervisor.run(stopping.signal)));
   const stopSummary = startSummary(log, { captures, sinks });
+  const stopReports = startReports(settings, all[0]!.stateTopic, log, report);
   return {
     captures,
     sinks,
@@ -106,10 +135,12 @@ export async function startService(
     outcomes: () => outcomes,
     stop: async () => {
       stopping.abort();
+      const lastWord = stopReports();
       const patience = new AbortController();
       const ended = running.then(() => patience.abort());
       await Promise.race([ended, wait(STOP_MS, patience.signal)]);
       if (!patience.signal.aborted) log.warn({}, 'a connector did not end in time; what it had in hand comes again');
+      await lastWord;
       stopSummary();
       await app.close();
       log.info({}, 'stopped');

@@ -32,7 +32,7 @@ export function openSnapshots(config: SourceConfig, settings: Settings, log: Log
   });
 }
 
-const modeOf = ({ snapshotMode }: SourceConfig) => (snapshotMode === 'never' ? 'never' : 'initial');
+export const modeOf = ({ snapshotMode }: SourceConfig) => (snapshotMode === 'never' ? 'never' : 'initial');
 
 /**
  * Tells of a load until it is over, capture has not taken it up within `patienceMs`, or the signal aborts. Resolves with

@@ -1,8 +1,10 @@
 import type { Op } from './change';
+import type { CdcError } from './errors';
 import { type Lsn, ZERO_LSN } from './lsn';
 import type { Backlog } from './ports/sink';
 import type { StandbyFacts } from './ports/source';
 import type { Position } from './position';
+import type { Notice } from './readiness';
 import { RecentValues } from './recent';
 
 /**
@@ -107,6 +109,7 @@ export interface CaptureStats {
   /** By `schema.table`. */
   readonly snapshots: Map<string, SnapshotStats>;
   readonly errorsByCode: Map<string, number>;
+  lastError: ErrorNote | null;
   /** Acknowledged Kafka records (tombstones and stubs too), their bytes, and the flushes they came in. */
   records: number;
   bytes: number;
@@ -140,6 +143,7 @@ export const newCaptureStats = (): CaptureStats => ({
   tables: new Map(),
   snapshots: new Map(),
   errorsByCode: new Map(),
+  lastError: null,
   records: 0,
   bytes: 0,
   batches: 0,
@@ -204,6 +208,7 @@ export interface SinkStats {
   readonly partitions: Map<string, PartitionStats>;
   readonly conflictsByReason: Map<string, number>;
   readonly errorsByCode: Map<string, number>;
+  lastError: ErrorNote | null;
   batches: number;
   /** Events newer than what the ledger held: facts written. */
   applied: number;
@@ -235,6 +240,7 @@ export const newSinkStats = (): SinkStats => ({
   partitions: new Map(),
   conflictsByReason: new Map(),
   errorsByCode: new Map(),
+  lastError: null,
   batches: 0,
   applied: 0,
   stale: 0,
@@ -272,6 +278,21 @@ export const silentSinkObservers: SinkObservers = {
   batchEvents: silentObserver,
   freshnessSeconds: silentObserver,
 };
+
+/** What went wrong last, whether or not it is over. */
+export interface ErrorNote extends Notice {
+  /** Milliseconds since 1970. */
+  readonly atMs: number;
+}
+
+export function noteError(
+  stats: { readonly errorsByCode: Map<string, number>; lastError: ErrorNote | null },
+  { code, message, fix }: CdcError,
+  atMs: number,
+): void {
+  count(stats.errorsByCode, code);
+  stats.lastError = { code, reason: message, fix, atMs };
+}
 
 /** Adds to a map of counters (errors by code, conflicts by reason). */
 export function count(counters: Map<string, number>, key: string, by = 1): void {

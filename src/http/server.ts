@@ -2,9 +2,11 @@ import type { AddressInfo } from 'node:net';
 import fastify, { type FastifyInstance } from 'fastify';
 import { CdcError } from '../core/errors';
 import type { Readiness } from '../core/readiness';
+import type { StatusView } from '../core/status';
 import { type AccessRules, guard } from './access';
 import { bodyOf, statusOf } from './errors';
 import { addSnapshotRoutes, type SnapshotCalls } from './snapshots';
+import { addStatusRoute } from './status';
 
 export interface HttpOptions extends AccessRules {
   readonly readiness: () => Readiness;
@@ -12,6 +14,7 @@ export interface HttpOptions extends AccessRules {
   readonly metrics: () => Promise<{ contentType: string; body: string }>;
   /** Null: no connector file captures. */
   readonly snapshots: SnapshotCalls | null;
+  readonly status: () => Promise<StatusView>;
 }
 
 const HEADERS = {
@@ -51,6 +54,7 @@ export function createApp(options: HttpOptions): FastifyInstance {
     const { contentType, body } = await options.metrics();
     return reply.header('content-type', contentType).send(body);
   });
+  addStatusRoute(app, options.status);
   if (options.snapshots) addSnapshotRoutes(app, options.snapshots, options);
   return app;
 }

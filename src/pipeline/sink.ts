@@ -7,7 +7,7 @@ import type { ApplyResult, Outcome, Sink } from '../core/ports/sink';
 import type { ConsumedBatch, ConsumedRecord, GroupConsumer } from '../core/ports/topics';
 import { StallClock } from '../core/progress-watch';
 import { notReady, READY, type Readiness } from '../core/readiness';
-import { count, newOpCounts, partitionStats, type SinkObservers, type SinkStats } from '../core/stats';
+import { count, newOpCounts, noteError, partitionStats, type SinkObservers, type SinkStats } from '../core/stats';
 
 export interface SinkPorts {
   readonly consumer: GroupConsumer;
@@ -189,7 +189,7 @@ async function untilDone<T>(
     } catch (error) {
       const trouble = toCdcError(error);
       if (signal.aborted) throw trouble;
-      count(ports.stats.errorsByCode, trouble.code);
+      noteError(ports.stats, trouble, Date.now());
       ports.stats.retries++;
       const text = `${trouble.code} ${trouble.message}`;
       if (text !== said) {

@@ -2,7 +2,7 @@ import { Backoff, wait } from '../core/backoff';
 import { CdcError, toCdcError } from '../core/errors';
 import type { Logger } from '../core/ports/log';
 import { notReady, type Readiness, STARTING } from '../core/readiness';
-import { count } from '../core/stats';
+import { type CaptureStats, noteError } from '../core/stats';
 
 /** How soon a stand-by tries the slot again: it takes over within 2 s of a closed connection. */
 const STANDBY_MS = 1000;
@@ -24,7 +24,7 @@ export class Supervisor {
 
   constructor(
     private readonly life: Life,
-    private readonly stats: { readonly errorsByCode: Map<string, number>; reconnects: number },
+    private readonly stats: Pick<CaptureStats, 'errorsByCode' | 'lastError' | 'reconnects'>,
     private readonly log: Logger,
   ) {}
 
@@ -49,7 +49,7 @@ export class Supervisor {
         if (signal.aborted) break;
         const trouble = toCdcError(error);
         this.state = notReady(trouble);
-        count(this.stats.errorsByCode, trouble.code);
+        noteError(this.stats, trouble, Date.now());
         this.stats.reconnects++;
         const said = `${trouble.code} ${trouble.message}`;
         if (said !== last) this.say(trouble);

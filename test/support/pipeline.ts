@@ -110,6 +110,11 @@ export class TestPipeline {
     return runCli(args, this.env);
   }
 
+  /** {@link cli} with other settings. */
+  cliWith(env: Env, ...args: string[]): Promise<Finished> {
+    return runCli(args, { ...this.env, ...env });
+  }
+
   /** `setup --yes`; gives what it printed. */
   async setup(): Promise<string> {
     const { code, stdout, stderr } = await this.cli('setup', '--yes');

@@ -27,6 +27,7 @@ test('--help lists the commands and exit codes', () => {
   for (const word of [
     'run',
     'setup',
+    'status',
     'slot',
     'repair',
     'snapshot',
@@ -37,7 +38,8 @@ test('--help lists the commands and exit codes', () => {
     expect(stdout).toContain(word);
 });
 
-test.each(['run', 'setup', 'slot', 'repair', 'snapshot', 'shop', 'dev'])('%s --help has an example', (command) => {
+const COMMANDS = ['run', 'setup', 'status', 'slot', 'repair', 'snapshot', 'shop', 'dev'];
+test.each(COMMANDS)('%s --help has an example', (command) => {
   const { status, stdout } = ventiaCdc(command, '--help');
   expect(status).toBe(0);
   expect(stdout).toMatch(new RegExp(`Example:\\n {2}ventia-cdc ${command}`));

@@ -17,6 +17,7 @@ function app(options: Partial<HttpOptions> = {}): FastifyInstance {
     readiness: () => READY,
     metrics: async () => ({ contentType: 'text/plain; version=0.0.4', body: 'up 1\n' }),
     snapshots: null,
+    status: () => Promise.reject(new CdcError('kafka_unreachable', 'away')),
     adminToken: null,
     viewerToken: null,
     ...options,
