@@ -9,6 +9,8 @@ export interface MessagingCatalog {
   /** Quoted and qualified, for pasting into SQL. */
   readonly tables: Readonly<Record<Table, string>>;
   readonly types: { readonly account: IdType; readonly contact: IdType; readonly tenant: IdType };
+  /** What makes a contact's id where none is given: `nextval('messaging.contacts_id_seq'::regclass)`. */
+  readonly newContactId: string;
   /** Columns that older versions lack; what is absent is neither read nor written. */
   readonly has: Readonly<Record<OptionalColumn, boolean>>;
   /**
@@ -89,7 +91,8 @@ export async function readCatalog(sql: Sql, schema: string): Promise<MessagingCa
   if (problems.length > 0) {
     throw new CdcError('messaging_schema', `schema "${schema}" of the messaging database: ${problems.join('; ')}`);
   }
-  const typeOf = (name: string) => columns.find((column) => nameOf(column) === name)!.type as IdType;
+  const columnOf = (name: string) => columns.find((column) => nameOf(column) === name)!;
+  const typeOf = (name: string) => columnOf(name).type as IdType;
   const present = new Set(columns.map(nameOf));
   const has = Object.fromEntries(OPTIONAL_COLUMNS.map((name) => [name, present.has(name)]));
   const tables = Object.fromEntries(columns.map((column) => [column.table, column.qualified])) as Record<Table, string>;
@@ -100,6 +103,7 @@ export async function readCatalog(sql: Sql, schema: string): Promise<MessagingCa
       contact: typeOf('contacts.id'),
       tenant: typeOf('accounts.ventia_tenant_id'),
     },
+    newContactId: columnOf('contacts.id').default!,
     has: has as Record<OptionalColumn, boolean>,
     emailIndex: LOOKUPS.email.isThere(lookups),
     warnings: [
@@ -120,17 +124,20 @@ interface ColumnRow {
   readonly type: string;
   /** NOT NULL, and neither default, identity nor generated. */
   readonly must_be_given: boolean;
-  readonly has_default: boolean;
+  /** As an expression; null when there is none. */
+  readonly default: string | null;
 }
 
 const COLUMNS_SQL = `
   SELECT c.relname AS table, format('%I.%I', n.nspname, c.relname) AS qualified, a.attname AS column,
          format_type(a.atttypid, NULL) AS type,
-         a.atthasdef OR a.attidentity <> '' AS has_default,
+         CASE WHEN a.attidentity <> '' THEN format('nextval(%L)', pg_get_serial_sequence(a.attrelid::regclass::text, a.attname))
+           ELSE pg_get_expr(d.adbin, d.adrelid) END AS default,
          a.attnotnull AND NOT a.atthasdef AND a.attidentity = '' AS must_be_given
   FROM pg_catalog.pg_namespace n
   JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relkind IN ('r', 'p')
   JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+  LEFT JOIN pg_catalog.pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
   WHERE n.nspname = $1 AND c.relname = ANY ($2)`;
 
 const nameOf = (row: ColumnRow): string => `${row.table}.${row.column}`;
@@ -146,7 +153,7 @@ function columnProblems(columns: readonly ColumnRow[]): string[] {
       if (!known) problems.push(`column ${name} is missing`);
     } else if (!types.includes(column.type)) {
       problems.push(`column ${name} is of type ${column.type}, which is none of ${types.join(', ')}`);
-    } else if (GENERATED_IDS.has(name) && !column.has_default) {
+    } else if (GENERATED_IDS.has(name) && column.default === null) {
       problems.push(`column ${name} has no default`);
     }
   }

@@ -1,8 +1,15 @@
 import type { Sql } from '../core/ports/sql';
 import type { MessagingCatalog } from './catalog';
 import type { HeldKind } from './decide/directory';
-import type { Needs } from './decide/needs';
-import type { Account, Contact, OrderFact, TenantFact } from './decide/values';
+import type { Lookup, Needs } from './decide/needs';
+import {
+  type Account,
+  ALIAS_KINDS,
+  type AliasKind,
+  type Contact,
+  type OrderFact,
+  type TenantFact,
+} from './decide/values';
 import type { World } from './decide/world';
 import { arrayText } from './rows';
 
@@ -44,10 +51,10 @@ export function createLoader(catalog: MessagingCatalog): Loader {
       return new Map(rows.map((row) => [row.tenant_id, row.erased_upto]));
     },
 
-    async needs(sql, world, { aliases, held, contactIds, factsOf }) {
+    async needs(sql, world, needs) {
+      const { aliases, factsOf } = needs;
       if (aliases.length > 0) await loadAliases(sql, world, aliases);
-      if (contactIds.length > 0 || held.length > 0)
-        await loadContacts(sql, world, held, contactIds, text.contacts, emailIndex);
+      await loadContacts(sql, world, needs, text, emailIndex);
       if (factsOf.length === 0) return;
       const rows = await sql.query<FactRow>(FACTS_BY_CONTACT, [arrayText(factsOf)], 'facts_by_contact');
       for (const row of rows) world.loadFact(row.order_id, fact(row));
@@ -57,47 +64,79 @@ export function createLoader(catalog: MessagingCatalog): Loader {
 }
 
 async function loadAliases(sql: Sql, world: World, aliases: Needs['aliases']): Promise<void> {
-  const rows = await sql.query<AliasRow>(
-    ALIASES,
-    [
-      arrayText(aliases.map((a) => a.accountId)),
-      arrayText(aliases.map((a) => a.kind)),
-      arrayText(aliases.map((a) => a.value)),
-    ],
-    'aliases',
-  );
-  const found = new Map(rows.map((row) => [Number(row.ord), row.contact_id]));
-  aliases.forEach(({ accountId, kind, value }, i) => {
-    world.loadAlias(accountId, kind, value, found.get(i + 1) ?? null);
-  });
+  const key = ({ value, accountId }: Lookup) => `${value} ${accountId}`;
+  const keys = ALIAS_KINDS.map((kind) => arrayText(aliases.filter((alias) => alias.kind === kind).map(key)));
+  const rows = await sql.query<AliasRow>(ALIASES, keys, 'aliases');
+  const found = new Map(rows.map((row) => [`${row.kind} ${row.key}`, row.contact_id]));
+  for (const alias of aliases) {
+    const { accountId, kind, value } = alias;
+    world.loadAlias(accountId, kind, value, found.get(`${kind} ${key(alias)}`) ?? null);
+  }
 }
 
+/** The contacts, and who holds the values. */
 async function loadContacts(
   sql: Sql,
   world: World,
-  held: Needs['held'],
-  contactIds: readonly string[],
-  text: string,
+  { held, contactIds }: Needs,
+  text: Statements,
   emailIndex: boolean,
 ): Promise<void> {
-  const valuesOf = (kind: HeldKind) => held.filter((lookup) => lookup.kind === kind).map((lookup) => lookup.value);
-  const wanted = [contactIds, valuesOf('phone'), valuesOf('email')];
-  if (!emailIndex) wanted.push([...new Set(held.map((lookup) => lookup.accountId))]);
-  // Without the index not prepared: only an array that is known when it is planned is hashed.
-  const rows = await sql.query<ContactRow>(text, wanted.map(arrayText), emailIndex ? 'contacts' : undefined);
-  for (const row of rows) world.loadContact(row.id, contact(row), row.phone_aliases);
-  for (const id of contactIds) world.loadContact(id, null);
-  for (const lookup of held) world.directory(lookup.accountId).held[lookup.kind].know(lookup.value);
+  const wanted = new Set(contactIds);
+  if (held.length > 0) {
+    const valuesOf = (kind: HeldKind) => held.filter((lookup) => lookup.kind === kind).map(({ value }) => value);
+    const accounts = new Set(held.map(({ accountId }) => accountId));
+    const values = [valuesOf('phone'), valuesOf('email')];
+    if (!emailIndex) values.push([...accounts]);
+    // Without the index not prepared: only an array that is known when it is planned is hashed.
+    const name = emailIndex ? 'holders' : undefined;
+    const holders = await sql.query<Holder>(text.holders, values.map(arrayText), name);
+    for (const { id, account_id } of holders) if (accounts.has(account_id) && !world.hasContact(id)) wanted.add(id);
+  }
+  if (wanted.size > 0) await loadContactsById(sql, world, [...wanted], text);
+  for (const { accountId, kind, value } of held) world.directory(accountId).held[kind].know(value);
+}
+
+/** Each table by an array of ids, and put together here: joined row by row it takes PostgreSQL three times as long. */
+async function loadContactsById(sql: Sql, world: World, ids: readonly string[], text: Statements): Promise<void> {
+  const given = [arrayText(ids)];
+  const contacts = await sql.query<ContactRow>(text.contacts, given, 'contacts');
+  const memories = await sql.query<MemoryRow>(MEMORIES, given, 'memories');
+  const aliases = await sql.query<AliasCount>(PHONE_ALIASES, given, 'phone_aliases');
+  const conversations = await sql.query<{ id: string }>(text.conversations, given, 'conversations');
+  const memoryOf = new Map(memories.map((row) => [row.contact_id, row]));
+  const aliasesOf = new Map(aliases.map((row) => [row.contact_id, row.count]));
+  const inConversation = new Set(conversations.map(({ id }) => id));
+  for (const row of contacts) {
+    const { id } = row;
+    const memory = memoryOf.get(id);
+    world.loadContact(
+      id,
+      contact(row, memory, inConversation.has(id)),
+      (memory?.phone_aliases ?? 0) + (aliasesOf.get(id) ?? 0),
+    );
+  }
+  for (const id of ids) world.loadContact(id, null);
 }
 
 const FACT_COLUMNS = `order_id, tenant_id, contact_id, phone, email, name, customer_id, order_count, status, okey,
   created_us, commit_us, version, deleted, erased, parked, raw_phone`;
 const FACTS_BY_ID = `SELECT ${FACT_COLUMNS} FROM cdc.order_fact WHERE order_id = ANY ($1::text[])`;
 const FACTS_BY_CONTACT = `SELECT ${FACT_COLUMNS} FROM cdc.order_fact WHERE contact_id = ANY ($1::text[])`;
-const ALIASES = `
-  SELECT k.ord, a.contact_id
-  FROM unnest($1::text[], $2::text[], $3::text[]) WITH ORDINALITY AS k (account_id, kind, value, ord)
-  JOIN cdc.identity_alias a USING (account_id, kind, value)`;
+const ALIASES = ALIAS_KINDS.map((kind, i) => {
+  const [key, known] = [`${kind} || ' ' || account_id`, `value || ' ' || account_id`];
+  return `
+  SELECT '${kind}' AS kind, ${key} AS key, contact_id FROM cdc.contact_memory WHERE ${key} = ANY ($${i + 1}::text[])
+  UNION ALL
+  SELECT kind, ${known}, contact_id FROM cdc.identity_alias WHERE ${known} = ANY ($${i + 1}::text[]) AND kind = '${kind}'`;
+}).join(' UNION ALL ');
+const MEMORIES = `
+  SELECT contact_id, ours, shadow_name, shadow_email, shadow_phone, (phone IS NOT NULL)::integer AS phone_aliases
+  FROM cdc.contact_memory WHERE contact_id = ANY ($1::text[])`;
+const PHONE_ALIASES = `
+  SELECT contact_id, count(*)::integer FROM cdc.identity_alias WHERE contact_id = ANY ($1::text[]) AND kind = 'phone' GROUP BY 1`;
+
+type Statements = ReturnType<typeof statements>;
 
 function statements({ tables, types, has, emailIndex }: MessagingCatalog) {
   return {
@@ -109,30 +148,23 @@ function statements({ tables, types, has, emailIndex }: MessagingCatalog) {
       FROM unnest($1::text[]) AS k (id)
       LEFT JOIN cdc.tenant_fact t ON t.tenant_id = k.id
       LEFT JOIN ${tables.accounts} a ON a.ventia_tenant_id = k.id::${types.tenant}`,
-    // Also finds some who have a value in another account: few, and no harm. The predicate on blank repeats that of a partial
-    // index.
+    // Also finds those who have a value in another account: PostgreSQL would compare with each account in turn. The predicate
+    // on blank repeats that of a partial index.
+    holders: `
+      SELECT id::text, account_id::text FROM ${tables.contacts} WHERE phone_number = ANY ($1::text[]) AND phone_number <> ''
+      UNION ALL
+      SELECT id::text, account_id::text FROM ${tables.contacts}
+      WHERE lower(email) = ANY ($2::text[])${emailIndex ? '' : ` AND account_id = ANY ($3::${types.account}[])`}`,
     contacts: `
-      WITH wanted AS (
-        SELECT unnest($1::${types.contact}[]) AS id
-        UNION
-        SELECT id FROM ${tables.contacts}
-        WHERE phone_number = ANY ($2::text[]) AND phone_number <> ''
-        UNION
-        SELECT id FROM ${tables.contacts}
-        WHERE lower(email) = ANY ($3::text[])${emailIndex ? '' : ` AND account_id = ANY ($4::${types.account}[])`}
-      )
-      SELECT c.id::text, c.account_id::text, c.name::text, c.email::text, lower(c.email) AS email_key, c.phone_number::text,
-             ${has['contacts.contact_type'] ? 'c.contact_type::integer' : '2 AS contact_type'},
-             CASE WHEN jsonb_typeof(c.custom_attributes -> 'ventia_customer_id') = 'string'
-               THEN c.custom_attributes ->> 'ventia_customer_id' END AS customer_id,
-             CASE WHEN jsonb_typeof(c.custom_attributes -> 'total_orders') = 'number'
-               THEN c.custom_attributes ->> 'total_orders' END AS total_orders,
-             EXISTS (SELECT FROM ${tables.contact_inboxes} i WHERE i.contact_id = c.id) AS in_conversation,
-             m.ours, m.shadow_name, m.shadow_email, m.shadow_phone,
-             (SELECT count(*)::integer FROM cdc.identity_alias a
-              WHERE a.contact_id = c.id::text AND a.kind = 'phone') AS phone_aliases
-      FROM wanted JOIN ${tables.contacts} c ON c.id = wanted.id
-      LEFT JOIN cdc.contact_memory m ON m.contact_id = c.id::text`,
+      SELECT id::text, account_id::text, name::text, email::text, lower(email) AS email_key, phone_number::text,
+             ${has['contacts.contact_type'] ? 'contact_type::integer' : '2 AS contact_type'},
+             CASE WHEN jsonb_typeof(custom_attributes -> 'ventia_customer_id') = 'string'
+               THEN custom_attributes ->> 'ventia_customer_id' END AS customer_id,
+             CASE WHEN jsonb_typeof(custom_attributes -> 'total_orders') = 'number'
+               THEN custom_attributes ->> 'total_orders' END AS total_orders
+      FROM ${tables.contacts} WHERE id = ANY ($1::${types.contact}[])`,
+    conversations: `
+      SELECT DISTINCT contact_id::text AS id FROM ${tables.contact_inboxes} WHERE contact_id = ANY ($1::${types.contact}[])`,
   };
 }
 
@@ -213,8 +245,14 @@ const account = (row: TenantRow): Account | null =>
       };
 
 interface AliasRow {
-  readonly ord: string;
+  readonly kind: AliasKind;
+  readonly key: string;
   readonly contact_id: string;
+}
+
+interface Holder {
+  readonly id: string;
+  readonly account_id: string;
 }
 
 interface ContactRow {
@@ -227,15 +265,23 @@ interface ContactRow {
   readonly contact_type: number | null;
   readonly customer_id: string | null;
   readonly total_orders: string | null;
-  readonly in_conversation: boolean;
-  readonly ours: boolean | null;
+}
+
+interface AliasCount {
+  readonly contact_id: string;
+  readonly count: number;
+}
+
+interface MemoryRow {
+  readonly contact_id: string;
+  readonly ours: boolean;
   readonly shadow_name: string | null;
   readonly shadow_email: string | null;
   readonly shadow_phone: string | null;
   readonly phone_aliases: number;
 }
 
-const contact = (row: ContactRow): Contact => ({
+const contact = (row: ContactRow, memory: MemoryRow | undefined, inConversation: boolean): Contact => ({
   id: row.id,
   accountId: row.account_id,
   name: row.name,
@@ -245,8 +291,12 @@ const contact = (row: ContactRow): Contact => ({
   contactType: row.contact_type,
   customerId: row.customer_id,
   totalOrders: row.total_orders === null ? null : Number(row.total_orders),
-  inConversation: row.in_conversation,
-  ours: row.ours ?? false,
-  shadow: { name: row.shadow_name, email: row.shadow_email, phone: row.shadow_phone },
+  inConversation,
+  ours: memory?.ours ?? false,
+  shadow: {
+    name: memory?.shadow_name ?? null,
+    email: memory?.shadow_email ?? null,
+    phone: memory?.shadow_phone ?? null,
+  },
   createdAt: null,
 });

@@ -1,4 +1,5 @@
 import type { Sql } from '../core/ports/sql';
+import { CopyText } from './copy-text';
 import type { RealIds } from './ids';
 
 /**
@@ -41,8 +42,7 @@ export async function execute<R>(
 
 /**
  * Inserts the rows by COPY, which checks nothing and writes many at once: a third less of PostgreSQL's CPU than an INSERT over
- * arrays. `into` is `table (column, …)`, the key first: rows go in by its order, so that neighbours in the index come one after
- * the other (a sixth less again). Gives the number of rows; nothing is sent for none.
+ * arrays. `into` is `table (column, …)`. Gives the number of rows; nothing is sent for none.
  */
 export async function copy<R>(
   sql: Sql,
@@ -51,11 +51,26 @@ export async function copy<R>(
   rows: readonly R[],
   ids: RealIds,
 ): Promise<number> {
-  if (rows.length > 0) {
-    const line = (row: R) => columns.map(({ value }) => copyField(value(row, ids))).join('\t');
-    await sql.copy(into, rows.map(line).sort().join('\n'));
+  return rows.length === 0 ? 0 : sql.copy(into, copyText(columns, rows, ids));
+}
+
+function copyText<R>(columns: readonly Column<R>[], rows: readonly R[], ids: RealIds): Buffer {
+  const text = new CopyText(rows.length * columns.length);
+  for (const row of rows) {
+    for (const { value } of columns) text.field(value(row, ids));
+    text.endRow();
   }
-  return rows.length;
+  return text.bytes();
+}
+
+/**
+ * By a key's text: neighbours in its index go in one after the other, which takes a sixth of PostgreSQL's work.
+ */
+export function sorted<R>(rows: readonly R[], key: (row: R) => string): R[] {
+  return rows
+    .map((row) => ({ row, key: key(row) }))
+    .sort((a, b) => (a.key < b.key ? -1 : 1))
+    .map(({ row }) => row);
 }
 
 /** Rows returned. */
@@ -91,15 +106,3 @@ export function arrayText(elements: readonly Element[]): string {
   );
   return `{${quoted.join(',')}}`;
 }
-
-const SPECIAL = /[\\\t\n\r]/g;
-const ESCAPES: Readonly<Record<string, string>> = { '\\': '\\\\', '\t': '\\t', '\n': '\\n', '\r': '\\r' };
-
-/** A value in COPY's text format. */
-export function copyField(value: Element): string {
-  if (value === null) return '\\N';
-  if (typeof value !== 'string') return String(value);
-  return value.replace(SPECIAL, escaped);
-}
-
-const escaped = (character: string): string => ESCAPES[character]!;

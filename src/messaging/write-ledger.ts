@@ -1,9 +1,17 @@
 import type { Sql } from '../core/ports/sql';
 import type { Change } from './decide/shelf';
-import type { Alias, Conflict, Contact, OrderFact, TenantFact } from './decide/values';
-import { fieldOf, type World } from './decide/world';
+import {
+  ALIAS_KINDS,
+  type Alias,
+  type AliasKind,
+  type Conflict,
+  type Contact,
+  type OrderFact,
+  type TenantFact,
+} from './decide/values';
+import { fieldOf, isNew, type World } from './decide/world';
 import type { RealIds } from './ids';
-import { type Column, column, copy, execute, names, query, type Rows, unnest } from './rows';
+import { type Column, column, copy, execute, names, query, type Rows, sorted, unnest } from './rows';
 
 export interface LedgerWrites {
   readonly rows: number;
@@ -22,14 +30,46 @@ export async function writeLedger(sql: Sql, world: World, ids: RealIds): Promise
   const aliases = split(world.aliasChanges());
   const contacts = split(world.contactChanges(), remembersMore);
   let rows = await write(UPSERT_TENANTS, [...tenants.added, ...tenants.changed]);
-  rows += await copy(sql, FACTS, FACT, facts.added, ids);
+  rows += await copy(
+    sql,
+    FACTS,
+    FACT,
+    sorted(facts.added, ({ orderId }) => orderId),
+    ids,
+  );
   rows += await write(UPDATE_FACTS, facts.changed);
-  rows += await copy(sql, MEMORIES, MEMORY, contacts.added, ids);
+  const { first, further } = firstKnownBy(aliases.added);
+  const memories = contacts.added.map((contact): NewMemory => ({ ...contact, first: first.get(contact.id) ?? {} }));
+  for (const kind of ALIAS_KINDS)
+    rows += await write(
+      FORGET[kind],
+      aliases.changed.filter((alias) => alias.kind === kind),
+    );
+  rows += await copy(sql, NEW_MEMORIES, NEW_MEMORY, memories, ids);
   rows += await write(UPSERT_MEMORIES, contacts.changed);
-  rows += await copy(sql, ALIASES, ALIAS, aliases.added, ids);
+  rows += await copy(
+    sql,
+    ALIASES,
+    ALIAS,
+    sorted(further, ({ value }) => value),
+    ids,
+  );
   rows += await write(UPSERT_ALIASES, aliases.changed);
   const recorded = await query<Conflict, { reason: string }>(sql, RECORD_CONFLICTS, [...world.conflicts()], ids);
   return { rows: rows + recorded.length, conflicts: recorded.map((row) => row.reason) };
+}
+
+/** By new contacts the first value of each kind that leads to them: it goes with their memory. */
+function firstKnownBy(added: readonly Alias[]): { first: ReadonlyMap<string, FirstValues>; further: Alias[] } {
+  const first = new Map<string, { [K in AliasKind]?: string }>();
+  const further: Alias[] = [];
+  for (const alias of added) {
+    const { contactId, kind, value } = alias;
+    const values = first.get(contactId) ?? {};
+    if (!isNew(contactId) || values[kind] !== undefined) further.push(alias);
+    else first.set(contactId, Object.assign(values, { [kind]: value }));
+  }
+  return { first, further };
 }
 
 /** Rows that were not there, and those that were and of which `matters` is true. */
@@ -83,6 +123,15 @@ const MEMORY: readonly Column<Contact>[] = [
   column('shadow_phone', 'text', (c) => c.shadow.phone),
 ];
 
+type FirstValues = Partial<Readonly<Record<AliasKind, string>>>;
+interface NewMemory extends Contact {
+  readonly first: FirstValues;
+}
+const NEW_MEMORY: readonly Column<NewMemory>[] = [
+  ...MEMORY,
+  ...ALIAS_KINDS.map((kind) => column<NewMemory>(kind, 'text', ({ first }) => first[kind] ?? null)),
+];
+
 const ALIAS: readonly Column<Alias>[] = [
   column('value', 'text', (a) => a.value),
   column('kind', 'text', (a) => a.kind),
@@ -113,11 +162,23 @@ function upsertion<R>(table: string, keys: number, columns: readonly Column<R>[]
   return insertion(table, columns, `ON CONFLICT (${key}) DO UPDATE SET ${assignments.join(', ')}`);
 }
 
+function forgetting(kind: AliasKind): Rows<Alias> {
+  const columns = [column<Alias>('key', 'text', ({ value, accountId }) => `${value} ${accountId}`)];
+  const text = `
+    UPDATE cdc.contact_memory SET ${kind} = NULL WHERE ${kind} || ' ' || account_id = ANY ($1::text[])`;
+  return { name: `forget_${kind}`, text, columns };
+}
+
 const UPSERT_TENANTS = upsertion('tenant_fact', 1, TENANT);
 const FACTS = `cdc.order_fact (${names(FACT)})`;
-const MEMORIES = `cdc.contact_memory (${names(MEMORY)})`;
+const NEW_MEMORIES = `cdc.contact_memory (${names(NEW_MEMORY)})`;
 const ALIASES = `cdc.identity_alias (${names(ALIAS)})`;
 const UPSERT_MEMORIES = upsertion('contact_memory', 1, MEMORY);
+/** A value that leads to another contact now is no longer among the first of the former. */
+const FORGET = Object.fromEntries(ALIAS_KINDS.map((kind) => [kind, forgetting(kind)])) as Record<
+  AliasKind,
+  Rows<Alias>
+>;
 const UPSERT_ALIASES = upsertion('identity_alias', 3, ALIAS);
 const RECORD_CONFLICTS = insertion('conflict', CONFLICT, 'ON CONFLICT DO NOTHING RETURNING reason');
 const UPDATE_FACTS: Rows<OrderFact> = {

@@ -35,10 +35,10 @@ function sql(sessions: Sessions, lend: <T>(work: (client: PoolClient) => Promise
   };
 }
 
-function copy(client: PoolClient, into: string, rows: string): Promise<void> {
+function copy(client: PoolClient, into: string, rows: Buffer): Promise<number> {
   return new Promise((resolve, reject) => {
     const stream = client.query(copyFrom(`COPY ${into} FROM STDIN`));
-    stream.on('finish', resolve).on('error', reject);
+    stream.on('finish', () => resolve(stream.rowCount)).on('error', reject);
     stream.end(rows);
   });
 }

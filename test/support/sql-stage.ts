@@ -119,7 +119,7 @@ async function sqlPortrait(world: SinkWorld, base: number): Promise<Portrait> {
   >('SELECT * FROM cdc.order_fact WHERE order_id = ANY ($1)', [orders]);
   const aliases = await world.rows<Record<string, string>>(
     `SELECT a.ventia_tenant_id - $2 AS tenant, kind, value, contact_id
-     FROM cdc.identity_alias i JOIN accounts a ON a.id::text = i.account_id WHERE a.ventia_tenant_id = ANY ($1)`,
+     FROM cdc.known_by i JOIN accounts a ON a.id::text = i.account_id WHERE a.ventia_tenant_id = ANY ($1)`,
     [tenants, base],
   );
   const conflicts = await world.rows<Record<string, string>>('SELECT * FROM cdc.conflict WHERE order_id = ANY ($1)', [

@@ -10,8 +10,8 @@ export interface Sql {
   query<R = Record<string, unknown>>(text: string, values?: readonly unknown[], name?: string): Promise<R[]>;
   /** Rows inserted, updated or deleted by a statement that returns none. */
   execute(text: string, values?: readonly unknown[], name?: string): Promise<number>;
-  /** COPY into `table (column, …)`: rows in COPY's text format. */
-  copy(into: string, rows: string): Promise<void>;
+  /** COPY into `table (column, …)`: rows in COPY's text format. Gives the number of rows that were inserted. */
+  copy(into: string, rows: Buffer): Promise<number>;
 }
 
 export interface Database extends Sql {

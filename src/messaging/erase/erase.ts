@@ -2,6 +2,7 @@ import type { Database, Sql } from '../../core/ports/sql';
 import { formatPosition, type Position } from '../../core/position';
 import type { MessagingCatalog } from '../catalog';
 import type { Rules } from '../decide/rules';
+import { ALIAS_KINDS } from '../decide/values';
 import { checkPrivacyKey } from '../erasures';
 import { lockTenants } from '../locks';
 import type { PrivacyKey } from '../privacy';
@@ -100,6 +101,14 @@ async function clear(sql: Sql, { tables, types }: MessagingCatalog, person: Pers
      WHERE order_id = ANY ($1::text[])`,
     [found.orders.filter(({ erased }) => !erased).map(({ id }) => id)],
   );
+  for (const kind of ALIAS_KINDS) {
+    const own = kind === person.kind;
+    await sql.execute(
+      `UPDATE cdc.contact_memory SET ${kind} = NULL WHERE ${kind} IS NOT NULL AND account_id = $1
+         AND (contact_id = ANY ($2::text[])${own ? ` OR ${kind} = $3` : ''})`,
+      [person.accountId, contactIds, ...(own ? [person.value] : [])],
+    );
+  }
   await sql.execute(
     `DELETE FROM cdc.identity_alias
      WHERE account_id = $1 AND (contact_id = ANY ($2::text[]) OR (kind = $3 AND value = $4))`,

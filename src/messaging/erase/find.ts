@@ -76,7 +76,7 @@ async function contactsOf(
   }[kind];
   const rows = await sql.query<{ id: string }>(
     `SELECT contact_id AS id FROM cdc.order_fact WHERE tenant_id = $1 AND ${kind} = ANY ($4::text[]) AND contact_id IS NOT NULL
-     UNION SELECT contact_id FROM cdc.identity_alias WHERE account_id = $2 AND kind = $3 AND value = ANY ($4)
+     UNION SELECT contact_id FROM cdc.known_by WHERE account_id = $2 AND kind = $3 AND value = ANY ($4)
      ${held ? `UNION ${held}` : ''}`,
     [tenantId, accountId, kind, values],
   );
@@ -127,7 +127,7 @@ const found = (fact: FactRow): FoundOrder => ({
 /** All by which the contacts were known; with the value's own, also when its contact is gone. */
 function aliasesOf(sql: Sql, { accountId, kind, value }: Person, contactIds: readonly string[]) {
   return sql.query<{ kind: AliasKind; value: string }>(
-    `SELECT kind, value FROM cdc.identity_alias
+    `SELECT kind, value FROM cdc.known_by
      WHERE account_id = $1 AND (contact_id = ANY ($2::text[]) OR (kind = $3 AND value = $4))`,
     [accountId, contactIds, kind, value],
   );

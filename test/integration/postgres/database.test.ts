@@ -53,17 +53,18 @@ describe('values', () => {
   it('go in by COPY', async () => {
     await db.transaction(async (sql) => {
       await sql.execute('CREATE TABLE copied (n bigint, text text)');
-      await sql.copy('copied (n, text)', '1\tGarc\u00eda\n2\t\\N\n3\ta\\\\b\\tc');
+      const copy = (rows: string) => sql.copy('copied (n, text)', Buffer.from(rows));
+      expect(await copy('1\tGarc\u00eda\n2\t\\N\n3\ta\\\\b\\tc')).toBe(3);
       expect(await sql.query('SELECT * FROM copied ORDER BY n')).toEqual([
         { n: '1', text: 'Garc\u00eda' },
         { n: '2', text: null },
         { n: '3', text: 'a\\b\tc' },
       ]);
       await sql.execute('SAVEPOINT before; CREATE UNIQUE INDEX ON copied (n)');
-      const { sqlState } = await failure(sql.copy('copied (n, text)', '3\tx'));
+      const { sqlState } = await failure(copy('3\tx'));
       expect(sqlState).toBe('23505');
       await sql.execute('ROLLBACK TO SAVEPOINT before');
-      await sql.copy('copied (n, text)', '3\tx');
+      await copy('3\tx');
     });
   });
 

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { arrayText, copyField } from '../../../src/messaging/rows';
+import { arrayText } from '../../../src/messaging/rows';
 
 /** array_in, as the manual describes it. */
 function read(text: string): (string | null)[] {
@@ -28,17 +28,4 @@ test('an array literal says what it was given', () => {
 test('numbers and booleans', () => {
   expect(arrayText([1, -2.5, true, false, null])).toBe('{1,-2.5,true,false,null}');
   expect(arrayText(['\n', 1, true, null])).toBe('{"\n",1,true,null}');
-});
-
-test("a field says in COPY's format what it was given", () => {
-  expect([null, 1, true, 'a', 'N', '\\N', 'a\\b\tc\nd\r', '\\.'].map(copyField)).toEqual([
-    '\\N',
-    '1',
-    'true',
-    'a',
-    'N',
-    '\\\\N',
-    'a\\\\b\\tc\\nd\\r',
-    '\\\\.',
-  ]);
 });
