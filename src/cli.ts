@@ -11,6 +11,7 @@ const COMMANDS: Readonly<Record<string, () => Command>> = {
   run: () => (require('./commands/run') as typeof import('./commands/run')).run,
   setup: () => (require('./commands/setup') as typeof import('./commands/setup')).setup,
   status: () => (require('./commands/status') as typeof import('./commands/status')).status,
+  doctor: () => (require('./commands/doctor') as typeof import('./commands/doctor')).doctor,
   slot: () => (require('./commands/slot') as typeof import('./commands/slot')).slot,
   repair: () => (require('./commands/repair') as typeof import('./commands/repair')).repair,
   erase: () => (require('./commands/erase') as typeof import('./commands/erase')).erase,

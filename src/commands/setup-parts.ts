@@ -1,4 +1,4 @@
-import { ensureSubjects, planSubjects } from '../avro/subjects';
+import { COMPATIBILITY, ensureSubjects, planSubjects, type SubjectPlan } from '../avro/subjects';
 import type { ConnectorConfig, SourceConfig } from '../config/connector';
 import { needed, type Settings } from '../config/settings';
 import {
@@ -103,7 +103,10 @@ async function planSource({ settings, identity, log }: SetupRequest, config: Sou
   };
 }
 
-async function planTopics({ settings, log }: SetupRequest, config: SourceConfig): Promise<SetupPart> {
+export async function planTopics(
+  { settings, log }: Pick<SetupRequest, 'settings' | 'log'>,
+  config: SourceConfig,
+): Promise<SetupPart> {
   const { replicationFactor } = config;
   // The file says how many a new topic has; how many there are by now says the state topic.
   const state = await readState(settings.kafka, log, config.stateTopic);
@@ -141,27 +144,34 @@ function showTopicStep(step: TopicStep): ShownStep {
   return { title, why: settings.join(', '), ...nothing };
 }
 
-async function planRegistry({ settings }: SetupRequest, config: SourceConfig): Promise<SetupPart> {
+export async function planRegistry(
+  { settings }: Pick<SetupRequest, 'settings'>,
+  config: SourceConfig,
+): Promise<SetupPart> {
   const { adminUrl } = needed(settings.source, 'VENTIA_SOURCE_URL');
   const contracts = await withQueries(adminUrl, APPLICATION, (queries) => contractsFor(config, settings, queries));
   const registry = openRegistry(settings);
   const plans = await planSubjects(registry, contracts);
-  const missing = plans.filter(({ id }) => id === null);
+  const open = plans.filter(({ id, compatibility }) => id === null || compatibility !== COMPATIBILITY);
+  const titleOf = ({ subject, id, compatibility }: SubjectPlan) =>
+    id === null
+      ? `subject ${subject}`
+      : `subject ${subject}: compatibility ${compatibility ?? 'unset'} -> ${COMPATIBILITY}`;
   return {
     place: 'Schema registry',
-    steps: missing.map(({ subject }) => ({ title: `subject ${subject}`, why: null, price: null, sql: [] })),
+    steps: open.map((plan) => ({ title: titleOf(plan), why: null, price: null, sql: [] })),
     problems: plans
       .filter(({ incompatible }) => incompatible !== null)
       .map(({ subject, incompatible }) => new CdcError('schema_incompatible', `subject ${subject}: ${incompatible}`)),
     apply: async (say) => {
       await ensureSubjects(registry, contracts);
-      for (const { subject } of missing) say(`subject ${subject}`);
+      for (const plan of open) say(titleOf(plan));
     },
     close: async () => {},
   };
 }
 
-async function planLedger({ settings }: SetupRequest): Promise<SetupPart> {
+export async function planLedger({ settings }: Pick<SetupRequest, 'settings'>): Promise<SetupPart> {
   const { url, adminUrl } = needed(settings.messaging, 'MESSAGING_URL');
   const database = openDatabase(adminUrl, 'messaging', { applicationName: APPLICATION });
   const migrations = await planMigrations(database, await readMigrations(LEDGER_FOLDER));

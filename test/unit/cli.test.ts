@@ -28,6 +28,7 @@ test('--help lists the commands and exit codes', () => {
     'run',
     'setup',
     'status',
+    'doctor',
     'slot',
     'repair',
     'snapshot',
@@ -38,7 +39,7 @@ test('--help lists the commands and exit codes', () => {
     expect(stdout).toContain(word);
 });
 
-const COMMANDS = ['run', 'setup', 'status', 'slot', 'repair', 'snapshot', 'shop', 'dev'];
+const COMMANDS = ['run', 'setup', 'status', 'doctor', 'slot', 'repair', 'snapshot', 'shop', 'dev'];
 test.each(COMMANDS)('%s --help has an example', (command) => {
   const { status, stdout } = ventiaCdc(command, '--help');
   expect(status).toBe(0);

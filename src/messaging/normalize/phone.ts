@@ -15,6 +15,8 @@ const TIME_ZONES: ReadonlyMap<string, Region> = new Map([
 /** All that a tenant may have. */
 export const REGIONS: readonly Region[] = [...TIME_ZONES.values()];
 
+export const hasRegion = (timezone: string): boolean => TIME_ZONES.has(timezone);
+
 export function regionOf(timezone: string | null): Region {
   return (timezone === null ? undefined : TIME_ZONES.get(timezone)) ?? DEFAULT_REGION;
 }
