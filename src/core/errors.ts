@@ -293,6 +293,12 @@ export const ERRORS = {
     'A sink does not get to the end of its topics, so that nothing may be moved between partitions.',
     'Start the sinks (ventia-cdc run), wait until they have caught up, and try again.',
   ),
+  state_newer: spec(
+    'CDC-311',
+    'manual',
+    'The state topic was written by a newer release, which this one does not understand.',
+    'Run the newer release of ventia-cdc, or the one before it.',
+  ),
 
   // 4xx: schema registry and records
   registry_unreachable: spec(

@@ -1,4 +1,5 @@
 import type { Logger } from '../core/ports/log';
+import { requireKnownFormat } from '../core/state-format';
 import { type KafkaAccess, openLink } from './client';
 import { toKafkaError } from './errors';
 import { type LogSpan, listSpans, runScans, type Scan } from './scan';
@@ -10,7 +11,7 @@ const TIMEOUT_MS = 10_000;
 
 /**
  * Latest value per key of the state topic, without fencing anybody: for a look, not for writing. Empty when there is no such
- * topic. Rejects with kafka_unreachable, kafka_refused.
+ * topic. Rejects with kafka_unreachable, kafka_refused, state_newer.
  */
 export async function readState(access: KafkaAccess, log: Logger, topic: string): Promise<ReadonlyMap<string, string>> {
   const link = openLink(access, log);
@@ -20,6 +21,7 @@ export async function readState(access: KafkaAccess, log: Logger, topic: string)
     const spans = await listSpans(link.cluster, await findTopics(link.cluster, [topic]));
     const scans = spans.map((span) => ({ ...span, maxBytes: MAX_BYTES, scan: scanToEnd(span, state) }));
     await runScans(link.cluster, scans, TIMEOUT_MS);
+    requireKnownFormat(state);
     return state;
   } catch (error) {
     throw toKafkaError(error);

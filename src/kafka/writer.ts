@@ -4,6 +4,7 @@ import { partitionsChanged } from '../core/partition';
 import type { Logger } from '../core/ports/log';
 import type { OutgoingBatch, RecordLengths, TopicPartitions, TopicWriter } from '../core/ports/topics';
 import type { Position } from '../core/position';
+import { requireKnownFormat } from '../core/state-format';
 import { type KafkaAccess, type KafkaLink, openLink } from './client';
 import { TransactionCoordinator } from './coordinator';
 import { type DeliveryLimits, deliver } from './delivery';
@@ -122,6 +123,7 @@ async function readBehind(
     return { topic, partition, maxBytes: Math.max(MIN_FETCH_BYTES, limits.get(topic)!), scan: readOne(span) };
   });
   await runScans(cluster, scans, OPEN_TIMEOUT_MS);
+  requireKnownFormat(recorded.state);
   options.onState?.(recorded.state);
   const tails = new Map<string, Tail>();
   for (const [key, record] of records) {

@@ -16,6 +16,7 @@ import type { Lsn } from '../core/lsn';
 import { partitionsChanged } from '../core/partition';
 import type { SlotHistory, SourceInspection } from '../core/ports/source';
 import type { TopicWriter } from '../core/ports/topics';
+import { formatToRecord, STATE_FORMAT_KEY } from '../core/state-format';
 
 /** What earlier lives of capture left in the state topic, held against what is found now. */
 export class RecordedState {
@@ -24,7 +25,9 @@ export class RecordedState {
   constructor(
     private readonly writer: TopicWriter,
     private readonly connector: string,
-  ) {}
+  ) {
+    this.wanted.set(STATE_FORMAT_KEY, formatToRecord(writer.state));
+  }
 
   /** The epoch to write with. Throws source_forked, slot_replaced: history forked, which nobody may decide in silence. */
   epoch(found: SlotHistory): number {

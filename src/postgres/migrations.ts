@@ -28,25 +28,30 @@ export async function readMigrations(folder: string): Promise<Migration[]> {
 }
 
 /**
- * Those that the database lacks. Throws ledger_missing when it has one that this release does not know: then the ledger is
- * a newer release's.
+ * Those that the database lacks. One that this release does not know is no obstacle when it says that this release works on
+ * what it leaves. Else throws ledger_missing: the ledger is of a release too new.
  */
 export async function planMigrations(sql: Sql, migrations: readonly Migration[]): Promise<Migration[]> {
-  const applied = await appliedNumbers(sql);
-  const newest = migrations.at(-1)?.number ?? 0;
-  const unknown = applied.filter((number) => number > newest);
-  if (unknown.length > 0)
+  const applied = await appliedMigrations(sql);
+  const known = migrations.at(-1)?.number ?? 0;
+  const tooNew = applied.filter(({ needs }) => needs > known);
+  if (tooNew.length > 0) {
+    const [last, needed] = [
+      Math.max(...applied.map(({ number }) => number)),
+      Math.max(...tooNew.map(({ needs }) => needs)),
+    ];
     throw new CdcError(
       'ledger_missing',
-      `the ledger is at migration ${Math.max(...unknown)}, this release knows ${newest}`,
+      `the ledger is at migration ${last} and asks for ${needed}; this release knows ${known}`,
       {
-        fix: 'Run the newer release of ventia-cdc, or restore the ledger it had before.',
+        fix: 'Run the newer release of ventia-cdc, or the one before it; or restore the ledger it had before.',
       },
     );
-  return migrations.filter(({ number }) => !applied.includes(number));
+  }
+  return migrations.filter(({ number }) => applied.every((one) => one.number !== number));
 }
 
-/** Throws ledger_missing unless the ledger is exactly this release's: what the sinks ask before they start. */
+/** Throws ledger_missing unless this release can work on the ledger: what the sinks ask before they start. */
 export async function requireMigrated(sql: Sql, migrations: readonly Migration[]): Promise<void> {
   const missing = await planMigrations(sql, migrations);
   if (missing.length > 0)
@@ -62,7 +67,7 @@ export async function applyMigrations(
   for (const migration of migrations) {
     const done = await database.transaction(async (tx) => {
       await tx.query(`SELECT pg_advisory_xact_lock(${LOCK})`);
-      if ((await appliedNumbers(tx)).includes(migration.number)) return false;
+      if ((await appliedMigrations(tx)).some(({ number }) => number === migration.number)) return false;
       await tx.query(migration.sql);
       return true;
     });
@@ -70,9 +75,17 @@ export async function applyMigrations(
   }
 }
 
-async function appliedNumbers(sql: Sql): Promise<number[]> {
+interface AppliedMigration {
+  readonly number: number;
+  /** Which migration a program must know at least. */
+  readonly needs: number;
+}
+
+/** `needs` came with the fourth: read so that there may be no such column. */
+async function appliedMigrations(sql: Sql): Promise<AppliedMigration[]> {
   const [found] = await sql.query<{ exists: boolean }>(`SELECT to_regclass('cdc.migration') IS NOT NULL AS exists`);
   if (!found?.exists) return [];
-  const rows = await sql.query<{ number: number }>('SELECT number FROM cdc.migration');
-  return rows.map(({ number }) => number);
+  return sql.query<AppliedMigration>(
+    `SELECT number, coalesce((to_jsonb(m) ->> 'needs')::integer, number) AS needs FROM cdc.migration m`,
+  );
 }

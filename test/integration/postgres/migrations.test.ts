@@ -33,9 +33,11 @@ const apply = async (migrations: readonly Migration[]) => {
   await applyMigrations(db, migrations, ({ file }) => applied.push(file));
   return applied;
 };
-const next = (sql: string): Migration => {
+/** As a later release would bring it. */
+const next = (sql: string, needs: number | null = null): Migration => {
   const number = ledger.length + 1;
-  return { number, file: `${number}_next.sql`, sql: `${sql}; INSERT INTO cdc.migration (number) VALUES (${number})` };
+  const record = `INSERT INTO cdc.migration (number, needs) VALUES (${number}, ${needs})`;
+  return { number, file: `${number}_next.sql`, sql: `${sql}; ${record}` };
 };
 
 it('applies the ledger of this release once, and each file records itself', async () => {
@@ -61,12 +63,40 @@ it('leaves nothing of one that fails, and goes on with it later', async () => {
   expect(await apply(mended)).toEqual([mended.at(-1)!.file]);
 });
 
-it('refuses the ledger of a newer release', async () => {
-  await apply([...ledger, next('SELECT 1')]);
-  await expect(planMigrations(db, ledger)).rejects.toMatchObject({
+it('works on the ledger of the next release where its migrations say so, and brings nothing of its own', async () => {
+  await apply([...ledger, next('SELECT 1', ledger.length)]);
+  await requireMigrated(db, ledger);
+  expect(await planMigrations(db, ledger)).toEqual([]);
+});
+
+it.each([
+  ['it says that it needs a newer program', () => ledger.length + 1],
+  ['it says nothing', () => null],
+])('refuses the ledger of a newer release: %s', async (_, needs) => {
+  await apply([...ledger, next('SELECT 1', needs())]);
+  await expect(requireMigrated(db, ledger)).rejects.toMatchObject({
     kind: 'ledger_missing',
+    message: `the ledger is at migration ${ledger.length + 1} and asks for ${ledger.length + 1}; this release knows ${ledger.length}`,
     fix: expect.stringContaining('newer release'),
   });
+});
+
+it('refuses the ledger of an older release until set-up has migrated it, and set-up does', async () => {
+  await apply(ledger.slice(0, 2));
+  await expect(requireMigrated(db, ledger)).rejects.toMatchObject({ kind: 'ledger_missing', fix: 'ventia-cdc setup' });
+  expect(await apply(await planMigrations(db, ledger))).toEqual(ledger.slice(2).map(({ file }) => file));
+  await requireMigrated(db, ledger);
+});
+
+it('every migration from the fourth on says what it needs, which is no later one', () => {
+  for (const { number, file, sql } of ledger.slice(3)) {
+    const said = /INSERT INTO cdc\.migration \(number, needs\) VALUES \((\d+), (\d+)\);/
+      .exec(sql)
+      ?.slice(1)
+      .map(Number);
+    expect([file, said?.[0]]).toEqual([file, number]);
+    expect(said![1]).toBeLessThanOrEqual(number);
+  }
 });
 
 it('reads numbered files only, in their order, and no roll-backs', async () => {
