@@ -1,6 +1,6 @@
 /**
  * Projects by need: unit needs nothing, integration the shared servers, e2e runs the built command against them. bench
- * measures and is no part of `npm test`.
+ * measures, compose needs a container engine; neither is part of `npm test`.
  */
 const common = {
   testEnvironment: 'node',
@@ -32,6 +32,7 @@ module.exports = {
       testMatch: ['<rootDir>/test/{contract,integration}/**/*.test.ts'],
     },
     { ...common, ...servers, displayName: 'e2e', testMatch: ['<rootDir>/test/e2e/**/*.test.ts'] },
+    { ...common, displayName: 'compose', testMatch: ['<rootDir>/test/compose/**/*.test.ts'] },
     { ...common, ...servers, displayName: 'bench', testMatch: ['<rootDir>/test/bench/**/*.bench.ts'] },
   ],
 };

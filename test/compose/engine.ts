@@ -1,0 +1,17 @@
+import { whatIsMissing } from './project';
+
+/** A `describe` that needs a container engine; without one its tests are listed as not run, with what is missing. */
+export function describeWithEngine(title: string, body: () => void): void {
+  const missing = whatIsMissing();
+  if (missing === null) {
+    describe(title, body);
+  } else {
+    describe.skip(`${title} (needs ${missing})`, body);
+  }
+}
+
+/** Figures for people: measured here, on this machine, now. */
+export function tell(what: string, figures: Iterable<readonly [string, string | number]>): void {
+  const text = [...figures].map(([name, value]) => `${name} ${typeof value === 'number' ? value.toFixed(1) : value}`);
+  process.stdout.write(`    ${what}: ${text.join(', ')}\n`);
+}
