@@ -49,6 +49,8 @@ export function clientConfig(url: string, options: ConnectionOptions): ClientCon
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
     keepAlive: true,
     keepAliveInitialDelayMillis: KEEPALIVE_MS,
+    // As psql's default: where the server offers it over TLS, nobody in the middle can use the password.
+    enableChannelBinding: true,
     types: valueTypes,
   };
   try {
