@@ -2,6 +2,7 @@ import { request as httpRequest } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CdcError } from '../core/errors';
+import { isTlsTrouble } from '../core/tls-trouble';
 
 export interface RegistryOptions {
   /** May have a path, which is kept: `http://host:8081/apis/ccompat/v7`. */
@@ -26,7 +27,7 @@ export interface RegistryAnswer {
 
 /**
  * One request to the registry, repeated while nobody answers or the server is ill (5xx, 429). Rejects with
- * registry_unreachable when that goes on, with registry_refused on 401 and 403.
+ * registry_unreachable when that goes on, with registry_refused on 401, 403 and a certificate that is not right.
  */
 export async function callRegistry(
   options: RegistryOptions,
@@ -42,6 +43,11 @@ export async function callRegistry(
         throw new CdcError('registry_refused', `the schema registry answered ${answer.status} to ${method} ${path}`);
       return answer;
     }
+    if (isTlsTrouble(answer))
+      throw new CdcError('registry_refused', `TLS to the schema registry failed: ${(answer as Error).message}`, {
+        cause: answer,
+        fix: 'Check SCHEMA_REGISTRY_URL and SCHEMA_REGISTRY_SSL_CA, and the certificate of the server.',
+      });
     if (attempt >= retries) {
       const what = answer instanceof Error ? answer.message : `it answered ${answer.status}`;
       throw new CdcError('registry_unreachable', `the schema registry at ${hostOf(options.url)}: ${what}`, {

@@ -1,4 +1,5 @@
 import { CdcError, type ErrorKind } from '../core/errors';
+import { isTlsTrouble } from '../core/tls-trouble';
 
 /** kafkajs's errors, as far as they matter here: a name always, a type for what a broker answered. */
 interface KafkajsError extends Error {
@@ -34,21 +35,13 @@ const AWAY = new Set([
 /** Not in kafkajs's table of codes. */
 const PRODUCER_FENCED = 'Unknown error code 90';
 
-/** What OpenSSL and Node say of certificates: somebody has to mend them, waiting does not help. */
-const CERTIFICATE = /^(ERR_TLS_|ERR_SSL_|ERR_OSSL_|CERT_|DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_)/;
-
-export function isCertificateError(error: Error): boolean {
-  const { code } = error as KafkajsError;
-  return typeof code === 'string' && CERTIFICATE.test(code);
-}
-
 /** Any failure of kafkajs as a CdcError. Errors of brokers hold codes and topic names, never values or keys. */
 export function toKafkaError(error: unknown): CdcError {
   const root = rootOf(error);
   if (root instanceof CdcError) return root;
   if (!(root instanceof Error)) return new CdcError('internal', String(root), { cause: error });
   const { name, type, message } = root as KafkajsError;
-  if (isCertificateError(root))
+  if (isTlsTrouble(root))
     return new CdcError('kafka_refused', `TLS to Kafka failed: ${message}`, {
       cause: error,
       fix: 'Check KAFKA_SSL_CA, KAFKA_SSL_CERT and KAFKA_SSL_KEY.',

@@ -1,4 +1,4 @@
-import { isCertificateError } from './errors';
+import { isTlsTrouble } from '../core/tls-trouble';
 import { decodeFetchResponse } from './fetch-response';
 import {
   type Connection,
@@ -74,7 +74,7 @@ function connectOnce(): void {
     const attempt = connect
       .call(this)
       .catch((error: Error) => {
-        throw isCertificateError(error) ? Object.assign(error, { retriable: false }) : error;
+        throw isTlsTrouble(error) ? Object.assign(error, { retriable: false }) : error;
       })
       .finally(() => connecting.delete(this));
     connecting.set(this, attempt);

@@ -1,5 +1,6 @@
 import { DatabaseError } from 'pg';
 import { CdcError, type ErrorKind } from '../core/errors';
+import { isTlsTrouble } from '../core/tls-trouble';
 
 /** Which database a session belongs to: decides the code an error gets. */
 export type Side = 'source' | 'messaging';
@@ -92,7 +93,6 @@ function describe(sqlState: string, error: DatabaseError): string {
 
 const UNREACHABLE_CODES =
   /^(ECONN|EPIPE|ETIMEDOUT|EHOST|ENET|ENOTFOUND|EAI_|EADDRNOTAVAIL|ENOENT|EACCES|EPERM|ERR_STREAM|ERR_SOCKET)/;
-const CERTIFICATE_CODES = /CERT|ERR_TLS|ERR_SSL|UNABLE_TO/;
 /** pg gives its own errors no code. */
 const LOST_MESSAGES = /terminat|timeout|not queryable|socket|end(ed)? (on|after)|after calling end/i;
 const LOGIN_MESSAGES = /SASL|password|authentication|does not support SSL/i;
@@ -111,7 +111,7 @@ function fromClient(side: Side, thrown: unknown): CdcError {
   const failure = (thrown ?? {}) as ClientFailure;
   const { code = '', message = String(thrown) } = failure;
   const cause = { cause: thrown };
-  if (CERTIFICATE_CODES.test(code)) {
+  if (isTlsTrouble(failure)) {
     const fix = 'Check sslmode and sslrootcert in the URL, and the certificate of the server.';
     return new CdcError(REFUSED[side], `the server's certificate was refused (${code})`, { ...cause, fix });
   }

@@ -17,6 +17,8 @@ export interface KafkaOptions {
   readonly clusterId?: string;
   /** Default 512. */
   readonly heapMb?: number;
+  /** Passwords that the broker keeps itself, by `mechanism=[name=…,password=…]`; for a new `dir`. */
+  readonly scram?: readonly string[];
   /** Broker settings beyond the defaults below, as in server.properties. */
   readonly settings?: Readonly<Record<string, string | number>>;
 }
@@ -41,6 +43,7 @@ export async function startKafka(options: KafkaOptions): Promise<Kafka> {
     const clusterId = options.clusterId ?? randomBytes(16).toString('base64url');
     // An id may begin with a dash.
     const format = ['kafka.tools.StorageTool', 'format', `--cluster-id=${clusterId}`, '-c', config];
+    for (const login of options.scram ?? []) format.push('--add-scram', login);
     await promisify(execFile)('java', [...FAST_START, '-cp', classPath, ...format]);
   }
   const spec = {

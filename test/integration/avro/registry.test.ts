@@ -1,4 +1,5 @@
-import { createServer, request, type Server } from 'node:http';
+import { createServer, type RequestListener, request, type Server } from 'node:http';
+import { createServer as createSecureServer, type Server as SecureServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import type { Contract } from '../../../src/avro/contract';
@@ -8,6 +9,7 @@ import { schemasOf } from '../../../src/avro/envelope';
 import { createRegistry } from '../../../src/avro/registry';
 import { COMPATIBILITY, ensureSubjects, lookupSubjects, planSubjects } from '../../../src/avro/subjects';
 import type { CdcError } from '../../../src/core/errors';
+import { Authority, type Certificate } from '../../support/certificates';
 import { stack, uniqueName } from '../../support/stack';
 
 const registry = () => createRegistry({ url: stack().registryUrl });
@@ -117,10 +119,10 @@ test('what is no schema is refused with the reason', async () => {
 
 describe('through a link that fails', () => {
   /** Forwards to the real registry what `rule` lets through, by the number of the request. */
-  async function link(rule: (n: number) => 'forward' | 'hang' | 'drop' | 503 | 401) {
+  async function link(rule: (n: number) => 'forward' | 'hang' | 'drop' | 503 | 401, tls?: Certificate) {
     const seen: { path: string; authorization: string | undefined }[] = [];
     const target = new URL(stack().registryUrl);
-    const server: Server = createServer((incoming, outgoing) => {
+    const onRequest: RequestListener = (incoming, outgoing) => {
       seen.push({ path: incoming.url!, authorization: incoming.headers.authorization });
       const action = rule(seen.length);
       if (action === 'hang') return;
@@ -141,12 +143,16 @@ describe('through a link that fails', () => {
         },
       );
       incoming.pipe(forward);
-    });
+    };
+    const server = tls ? createSecureServer(tls, onRequest) : createServer(onRequest);
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     links.push(server);
-    return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}${target.pathname}`, seen };
+    return {
+      url: `http${tls ? 's' : ''}://127.0.0.1:${(server.address() as AddressInfo).port}${target.pathname}`,
+      seen,
+    };
   }
-  const links: Server[] = [];
+  const links: (Server | SecureServer)[] = [];
   afterEach(() => {
     for (const server of links.splice(0)) {
       server.closeAllConnections();
@@ -180,6 +186,35 @@ describe('through a link that fails', () => {
     const { url, seen } = await link(() => 401);
     expect(await kindOf(createRegistry({ url }).lookup('a-key', schema))).toBe('registry_refused');
     expect(seen).toHaveLength(1);
+  });
+
+  test.each<[string, (own: Authority, other: Authority) => { shown: Certificate; ca: string }, RegExp | null]>([
+    ['right', (own) => ({ shown: own.issue('registry'), ca: own.cert }), null],
+    ['of an unknown authority', (own, other) => ({ shown: own.issue('registry'), ca: other.cert }), /verify|signed/i],
+    ['of another host', (own) => ({ shown: own.issue('r', { names: 'DNS:r.example' }), ca: own.cert }), /altname/i],
+    ['that has ended', (own) => ({ shown: own.issue('registry', { days: -1 }), ca: own.cert }), /expired/i],
+  ])('a certificate %s', async (_what, make, reason) => {
+    const authorities = [new Authority(), new Authority()] as const;
+    try {
+      const { shown, ca } = make(...authorities);
+      const { url, seen } = await link(() => 'forward', shown);
+      const answer = createRegistry({ url, ca, username: 'cdc', password: 's3cret' }).register(
+        uniqueName('avro'),
+        schema,
+      );
+      if (reason === null) {
+        expect(await answer).toEqual(expect.any(Number));
+        expect(seen[0]!.authorization).toMatch(/^Basic /);
+        return;
+      }
+      const failure = (await answer.catch((error) => error)) as CdcError;
+      expect(failure).toMatchObject({ kind: 'registry_refused', message: expect.stringMatching(reason) });
+      expect(failure.fix).toContain('SCHEMA_REGISTRY_SSL_CA');
+      expect(failure.message).not.toContain('s3cret');
+      expect(seen).toHaveLength(0);
+    } finally {
+      for (const authority of authorities) authority.drop();
+    }
   });
 
   test('path and login reach it, a slash at the end or not', async () => {
