@@ -133,7 +133,7 @@ describe('the service', () => {
 
   test('holds the memory that was measured', () => {
     expect(file.services.sink!.mem_limit).toBe('256m');
-    expect(file.services.capture!.mem_limit).toBe('450m');
+    expect(file.services.capture!.mem_limit).toBe('512m');
   });
 
   test("Kafka's heap is below its limit, and 1 GB at most", () => {
