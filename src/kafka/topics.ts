@@ -65,17 +65,14 @@ export async function readTopicSettings(
 
 /** Kafka's default for the size of a request. */
 const DEFAULT_REQUEST_BYTES = 100 * 1024 * 1024;
-/** Topics that take no more than this are safe with any broker. */
-const USUAL_BYTES = 16 * 1024 * 1024;
 /** Names and lengths around the record batches. */
 const REQUEST_FRAME_BYTES = 64 * 1024;
 
 /**
- * What one request may hold of record batches: brokers close the connection on a larger one, without a word. Asked only where
- * a topic takes as much; who may not ask gets Kafka's default.
+ * What one request may hold of record batches: brokers close the connection on a larger one, without a word. Who may not ask
+ * gets Kafka's default.
  */
-export async function maxRequestBytes(cluster: Cluster, largestTopicBytes: number): Promise<number> {
-  if (largestTopicBytes <= USUAL_BYTES) return DEFAULT_REQUEST_BYTES - REQUEST_FRAME_BYTES;
+export async function maxRequestBytes(cluster: Cluster): Promise<number> {
   const nodes = Object.keys(cluster.brokerPool.brokers);
   const settings = await Promise.all(nodes.map((node) => settingsOf(cluster, Number(node))));
   const sizes = settings.map((ofBroker) => Number(ofBroker.get('socket.request.max.bytes') ?? DEFAULT_REQUEST_BYTES));

@@ -88,10 +88,11 @@ async function open(link: KafkaLink, options: TopicWriterOptions): Promise<Topic
 
 /** The largest record batch of each topic, and what one request may hold. */
 async function readLimits(cluster: Cluster, topics: readonly TopicPartitions[]) {
-  const settings = await readTopicSettings(cluster, topics);
-  const ofTopics = [...settings].map(([topic, ofTopic]) => [topic, maxBatchBytes(ofTopic)] as const);
-  const requestBytes = await maxRequestBytes(cluster, Math.max(...ofTopics.map(([, bytes]) => bytes)));
-  const limits = new Map(ofTopics.map(([topic, bytes]) => [topic, Math.min(bytes, requestBytes)]));
+  const asked = [readTopicSettings(cluster, topics), maxRequestBytes(cluster)] as const;
+  const [settings, requestBytes] = await Promise.all(asked);
+  const limits = new Map(
+    [...settings].map(([topic, ofTopic]) => [topic, Math.min(maxBatchBytes(ofTopic), requestBytes)]),
+  );
   return { limits, requestBytes };
 }
 

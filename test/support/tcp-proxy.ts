@@ -11,6 +11,9 @@ export interface TcpProxy {
   through(url: string): string;
   /** Nothing passes any more, in either direction, and nobody is told: half-open. New connections are accepted and as dead. */
   freeze(): void;
+  /** Freezes when clients have sent so many bytes more: what they were sending then has arrived in part. */
+  freezeAfter(bytes: number): void;
+  readonly frozen: boolean;
   /** What is frozen passes again, nothing lost. */
   pass(): void;
   /** Resets the connections there are (RST to both sides); new ones pass. */
@@ -31,13 +34,14 @@ export async function startTcpProxy(target: string, rewrite?: (proxyPort: number
   const pairs = new Set<readonly [Socket, Socket]>();
   let frozen = false;
   let accepted = 0;
+  let budget = Number.POSITIVE_INFINITY;
 
   const server = createServer({ allowHalfOpen: true }, (client) => {
     accepted++;
     const upstream = connect({ host: hostname, port: Number(port), allowHalfOpen: true });
     const pair = [client, upstream] as const;
     pairs.add(pair);
-    relay(client, upstream);
+    relay(client, upstream, (chunk) => spend(client, chunk));
     relay(upstream, client, rewrite?.(address.port));
     const end = () => {
       pairs.delete(pair);
@@ -56,6 +60,22 @@ export async function startTcpProxy(target: string, rewrite?: (proxyPort: number
       });
     });
     from.on('end', () => to.end());
+  }
+
+  /** What of the chunk may pass; the rest comes again when the socket is read again. */
+  function spend(client: Socket, chunk: Buffer): Buffer {
+    const passed = chunk.subarray(0, Math.min(chunk.length, budget));
+    budget -= passed.length;
+    if (budget > 0) return passed;
+    freeze();
+    if (passed.length < chunk.length) client.unshift(chunk.subarray(passed.length));
+    return passed;
+  }
+
+  function freeze(): void {
+    frozen = true;
+    budget = Number.POSITIVE_INFINITY;
+    for (const pair of pairs) for (const socket of pair) socket.pause();
   }
 
   function cut(): void {
@@ -79,9 +99,12 @@ export async function startTcpProxy(target: string, rewrite?: (proxyPort: number
       rerouted.port = String(address.port);
       return rerouted.href;
     },
-    freeze() {
-      frozen = true;
-      for (const pair of pairs) for (const socket of pair) socket.pause();
+    freeze,
+    freezeAfter(bytes) {
+      budget = bytes;
+    },
+    get frozen() {
+      return frozen;
     },
     pass() {
       frozen = false;
