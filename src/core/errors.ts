@@ -352,8 +352,8 @@ export const ERRORS = {
   unchanged_unavailable: spec(
     'CDC-408',
     'manual',
-    'A row moved, and a large value it did not touch is not to be had.',
-    'Set REPLICA IDENTITY FULL: ventia-cdc setup',
+    'A row moved, and a large value it did not touch is not in the WAL, because the replica identity is not FULL.',
+    'ventia-cdc repair table, as the message says; REPLICA IDENTITY FULL keeps it from happening again.',
   ),
   setup_needed: spec('CDC-409', 'manual', 'The contract was never registered.', 'ventia-cdc setup'),
 

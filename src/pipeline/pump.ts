@@ -214,8 +214,11 @@ export class Pump {
       if (op === 'd') records.deletion(route, before!, this.stamp, this.seq, this.lsn, this.now);
       else if (moved) records.move(route, before, after, this.stamp, this.seq, this.lsn, this.now);
       else records.row(route, op, before, after!, this.stamp, this.seq, this.lsn, this.now);
-    } catch (error) {
-      if (!this.setAside(toCdcError(error), route, op, (after ?? before)!, this.stamp, this.seq)) return false;
+    } catch (thrown) {
+      const error = toCdcError(thrown);
+      if (error.kind === 'unchanged_unavailable' && !this.o.deadLetters.takes(error))
+        this.o.routes.refuse({ table, error }, op, this.stamp.commitLsn);
+      else if (!this.setAside(error, route, op, (after ?? before)!, this.stamp, this.seq)) return false;
       this.seq += moved ? 2 : 1;
       return true;
     }

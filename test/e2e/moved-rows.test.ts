@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { Client } from 'pg';
 import { TestPipeline } from '../support/pipeline';
+import { expectTopicIsTable } from '../support/topic-is-table';
 import { VentiaRows } from '../support/ventia-rows';
 
 jest.setTimeout(120_000);
@@ -109,7 +110,7 @@ describe.each(['full', 'index'] as const)('rows that change their place, identit
   });
 
   if (identity === 'index') {
-    it('a row that moves with a large value that is not to be had halts capture, and nothing is invented', async () => {
+    it('a row that moves with a large value that is not to be had halts capture; the command it names brings it', async () => {
       const customer_name = large;
       let moved = '';
       await ventia(async (rows) => {
@@ -118,8 +119,17 @@ describe.each(['full', 'index'] as const)('rows that change their place, identit
       await pipeline.source((client) =>
         client.query('UPDATE ventia.orders SET tenant_id = $2 WHERE id = $1', [moved, bogota]),
       );
-      await pipeline.running[0]!.notReady('CDC-408', 30_000);
+      const service = pipeline.running[0]!;
+      await service.notReady('CDC-408', 30_000);
       expect(await factOf(moved)).toMatchObject({ tenant_id: lima, name: large.slice(0, 255), deleted: false });
+
+      expect((await service.readiness()).fix).toBe('ventia-cdc repair table ventia.orders');
+      const { code, stderr } = await pipeline.cli('repair', 'table', 'ventia.orders', '--yes');
+      expect([code, stderr]).toEqual([0, '']);
+      await service.ready(60_000);
+      await pipeline.caughtUp();
+      await expectTopicIsTable(pipeline, 'orders');
+      expect(await factOf(moved)).toMatchObject({ tenant_id: bogota, name: large.slice(0, 255), deleted: false });
     });
   }
 });
