@@ -1,5 +1,5 @@
 import type { SnapshotState } from './capture-state';
-import { isOver, type Load } from './loads';
+import { canCancel, isOver, type Load } from './loads';
 
 /** A load as people and programs see it: in the commands' `--json` and over HTTP. */
 export interface LoadView {
@@ -71,7 +71,7 @@ export function viewLoad(load: Load): LoadView {
 function statusOf(load: Load): LoadView['status'] {
   const { kind, desired, state } = load;
   if (state !== null && isOver(load)) return state.status;
-  if (desired === 'cancel' && kind !== 'repair') return 'cancelling';
+  if (desired === 'cancel' && canCancel(load)) return 'cancelling';
   if (desired === 'pause') return state?.paused ? 'paused' : 'pausing';
   if (state === null) return kind === 'incremental' ? 'requested' : 'waiting';
   if (state.status === 'sweeping') return 'sweeping';

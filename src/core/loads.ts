@@ -134,15 +134,19 @@ export function nextStep(loads: readonly Load[], rested: (id: string) => boolean
   return load ? { do: 'work', load } : null;
 }
 
-/** A repair cannot be cancelled: the topics would stay wrong. */
-export const wantsToRun = ({ kind, desired }: Load): boolean =>
-  desired === 'run' || (desired === 'cancel' && kind === 'repair');
+/** Not a repair, and not the sweep that follows more partitions: the topics would stay wrong. */
+export const canCancel = ({ kind, state }: Load): boolean =>
+  kind !== 'repair' && !(kind === 'repartition' && state?.status === 'sweeping');
+
+export const wantsToRun = (load: Load): boolean =>
+  load.desired === 'run' || (load.desired === 'cancel' && !canCancel(load));
 
 /** The record that says that a wish was seen; null = it is recorded. */
 function settled(load: Load): SnapshotState | null {
   const { kind, desired, state } = load;
   const { paused, ...known } = state ?? begun(load);
-  if (desired === 'cancel' && kind !== 'repair') return { ...known, status: 'cancelled' };
+  if (desired === 'cancel' && canCancel(load))
+    return { ...known, status: kind === 'repartition' ? 'sweeping' : 'cancelled' };
   if (desired === 'pause') return paused ? null : { ...known, paused: true };
   return paused || (state === null && kind === 'incremental') ? known : null;
 }

@@ -1,7 +1,7 @@
 import { stateKeys } from '../core/capture-state';
 import { CdcError } from '../core/errors';
 import { type LoadView, viewLoad } from '../core/load-view';
-import { type Desired, isOver, type Load, type LoadRequest, readLoads } from '../core/loads';
+import { canCancel, type Desired, isOver, type Load, type LoadRequest, readLoads } from '../core/loads';
 
 /** Snapshots of one capturing connector, for whoever asks, in whatever process. Every method rejects with CdcError. */
 export interface Snapshots {
@@ -59,8 +59,8 @@ export function createSnapshots(d: SnapshotsDeps): Snapshots {
       const load = (await read()).find((one) => one.id === id);
       if (!load) throw new CdcError('snapshot_unknown', `there is no snapshot ${id}`);
       if (isOver(load)) throw new CdcError('snapshot_refused', `snapshot ${id} is ${load.state!.status} already`);
-      if (desired === 'cancel' && load.kind === 'repair')
-        throw new CdcError('snapshot_refused', 'a repair cannot be cancelled: the topics would stay wrong', {
+      if (desired === 'cancel' && !canCancel(load))
+        throw new CdcError('snapshot_refused', `${id} cannot be cancelled: the topics would stay wrong`, {
           fix: `ventia-cdc snapshot pause ${id}`,
         });
       const { table, where } = load;

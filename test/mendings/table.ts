@@ -357,6 +357,14 @@ export const MENDINGS: readonly Mending[] = [
     test: unit('unit/core/loads', 'records a pause once'),
   },
   {
+    fault: 'F27',
+    without: 'a wish to cancel ends the search for rows that belong to another partition now',
+    file: 'src/core/loads.ts',
+    find: "kind !== 'repair' && !(kind === 'repartition' && state?.status === 'sweeping')",
+    replace: "kind !== 'repair' && state !== undefined",
+    test: unit('unit/core/loads', 'more partitions came into'),
+  },
+  {
     fault: 'F28',
     without: 'a load that nothing mends is tried for ever',
     file: 'src/core/loads.ts',

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { readState, type SnapshotState, stateKeys } from '../../../src/core/capture-state';
+import type { LoadRequest } from '../../../src/core/loads';
 import { sweepAgain } from '../../../src/pipeline/repartition';
 import { FakeBroker, type Fault } from '../../support/doubles/broker';
 import { CONNECTOR, expectTopicIsTable, type LifeOptions, live, TABLE } from '../../support/doubles/life';
@@ -10,6 +11,7 @@ async function loadAndRaise(
   quiet: number,
   faults: readonly Fault[],
   back: boolean,
+  wish: 'cancel' | 'pause' | null,
   life: Omit<LifeOptions, 'epoch' | 'confirmed'>,
 ) {
   const { broker, source } = life;
@@ -20,12 +22,21 @@ async function loadAndRaise(
   broker.raise(3);
   const found = readState<SnapshotState>(broker.state, stateKeys.snapshot(CONNECTOR, TABLE));
   broker.state.set(stateKeys.snapshot(CONNECTOR, TABLE), JSON.stringify(sweepAgain(found, true)));
+  const tellWish = (desired: LoadRequest['desired']) =>
+    [
+      stateKeys.loadRequest(CONNECTOR, TABLE),
+      JSON.stringify({ table: TABLE, where: null, by: 'p', at: '2026', desired } satisfies LoadRequest),
+    ] as const;
+  if (wish) broker.state.set(...tellWish(wish));
+  const people: LifeOptions['people'] = (tell) => {
+    if (wish === 'pause' && life.roll(30) === 0) tell(...tellWish('run'));
+  };
   // Faults that come at once are over before the sweep begins.
   broker.faults.push(...Array<Fault>(quiet).fill('none'), ...faults);
   let confirmed = back ? 0n : first.confirmed;
   for (let lives = 0; ; lives++) {
     expect(lives).toBeLessThan(20);
-    const result = await live({ ...life, epoch: 1n, confirmed, floor });
+    const result = await live({ ...life, epoch: 1n, confirmed, floor, people });
     confirmed = result.confirmed;
     if (!result.error) return;
   }
@@ -53,16 +64,17 @@ describe('more partitions, beside the stream', () => {
       commits: fc.integer({ min: 0, max: 60 }),
       maxBytes: fc.constantFrom(400, 100_000),
       back: fc.boolean(),
+      wish: fc.constantFrom('cancel' as const, 'pause' as const, null),
       quiet: fc.integer({ min: 0, max: 40 }),
       faults: fc.array(fc.constantFrom<Fault>('none', 'none', 'none', 'reject', 'partial', 'lost-answer'), {
         maxLength: 12,
       }),
     });
     await fc.assert(
-      fc.asyncProperty(shape, async ({ seed, rows, commits, maxBytes, back, quiet, faults }) => {
+      fc.asyncProperty(shape, async ({ seed, rows, commits, maxBytes, back, wish, quiet, faults }) => {
         const source = new PretendedSource(rows, true);
         const broker = new FakeBroker([{ name: TABLE, partitions: 2 }], 1000);
-        await loadAndRaise(quiet, faults, back, {
+        await loadAndRaise(quiet, faults, back, wish, {
           source,
           broker,
           roll: dice(seed),

@@ -84,12 +84,22 @@ describe('the next step', () => {
     expect(step({ ...begun, status: 'cancelled' }, 'run')).toBeNull();
   });
 
-  it('does not cancel a repair', () => {
+  const cancelled = (progress: SnapshotState) => {
     const recorded = state({
-      'c/snapshot/v.orders': { ...RUNNING, kind: 'repair' },
+      'c/snapshot/v.orders': progress,
       'c/request/snapshot/v.orders': request('v.orders', '2026', 'cancel'),
     });
-    expect(nextStep(readLoads(recorded, 'c', ['v.orders'], 'initial'), always)).toMatchObject({ do: 'work' });
+    return nextStep(readLoads(recorded, 'c', ['v.orders'], 'initial'), always);
+  };
+
+  it('does not cancel a repair', () => {
+    expect(cancelled({ ...RUNNING, kind: 'repair' })).toMatchObject({ do: 'work' });
+  });
+
+  it('cancels a load that more partitions came into, but not the search for rows that belong elsewhere now', () => {
+    const load: SnapshotState = { ...RUNNING, kind: 'repartition', swept: 0 };
+    expect(cancelled(load)).toMatchObject({ do: 'record', state: { status: 'sweeping', swept: 0 } });
+    expect(cancelled({ ...load, status: 'sweeping' })).toMatchObject({ do: 'work' });
   });
 
   it('forgets wishes for what is over, and all but the last twenty requests', () => {
