@@ -9,6 +9,7 @@ import { scale } from './parts/scale';
 import { sink } from './parts/sink';
 import { snapshot } from './parts/snapshot';
 import { start } from './parts/start';
+import { writeReport } from './report';
 import { printed, Recorder, writeResult } from './results';
 import { CACHE, loadNow, machine, openWorld, versions, type World } from './world';
 
@@ -86,6 +87,7 @@ async function measure(part: Part, options: BenchOptions, world: World, connect:
     seconds,
     series,
   });
+  writeReport(options.out);
 }
 
 /** Calls it the first time only. */

@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 /** What was measured of one contender, a value for each round. */
@@ -73,6 +73,7 @@ export function writeResult(folder: string, result: PartResult): void {
 
 /** All parts that were measured, by name. */
 export function readResults(folder: string): PartResult[] {
+  if (!existsSync(folder)) return [];
   return readdirSync(folder)
     .filter((file) => file.endsWith('.json'))
     .sort()
