@@ -19,6 +19,7 @@ const INSTALL = {
   kcat: 'apt-get install kcat',
   pg_dump: 'apt-get install postgresql-client',
   pg_recvlogical: 'apt-get install postgresql',
+  prometheus: 'apt-get install prometheus',
   promtool: 'apt-get install prometheus',
   psql: 'apt-get install postgresql-client',
   tmux: 'apt-get install tmux',
