@@ -97,6 +97,22 @@ describe('without a token', () => {
     expect(await status('/connectors', address, host)).toBe(expected);
   });
 
+  test.each([
+    ['none of a browser', {}, 200],
+    ['a page of ours', { origin: 'http://localhost:8083', 'sec-fetch-site': 'same-origin' }, 200],
+    ['typed by a person', { 'sec-fetch-site': 'none' }, 200],
+    ['a form of another site', { origin: 'https://evil.example' }, 403],
+    ['a form of another port', { origin: 'http://localhost:3000' }, 403],
+    ['a frame without origin', { origin: 'null' }, 403],
+    ['an image or a link of another site', { 'sec-fetch-site': 'cross-site' }, 403],
+    ['a page of a sister site', { 'sec-fetch-site': 'same-site' }, 403],
+  ])('a request by %s', async (_, headers, expected) => {
+    const request = { remoteAddress: '127.0.0.1', headers: { host: 'localhost:8083', ...headers } };
+    const post = await app().inject({ method: 'POST', url: '/connectors', ...request });
+    const get = await app().inject({ url: '/connectors', ...request });
+    expect([post.statusCode, get.statusCode]).toEqual([expected, expected]);
+  });
+
   test('monitors are served from everywhere', async () => {
     for (const url of ['/health', '/ready', '/metrics', '/metrics?x=1']) {
       expect(await status(url, '10.0.0.7', 'cdc:8083')).toBe(200);
