@@ -81,7 +81,7 @@ interface AppliedMigration {
   readonly needs: number;
 }
 
-/** `needs` came with the fourth: read so that there may be no such column. */
+/** `needs` came with the fifth: read so that there may be no such column. */
 async function appliedMigrations(sql: Sql): Promise<AppliedMigration[]> {
   const [found] = await sql.query<{ exists: boolean }>(`SELECT to_regclass('cdc.migration') IS NOT NULL AS exists`);
   if (!found?.exists) return [];

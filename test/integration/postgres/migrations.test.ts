@@ -88,8 +88,9 @@ it('refuses the ledger of an older release until set-up has migrated it, and set
   await requireMigrated(db, ledger);
 });
 
-it('every migration from the fourth on says what it needs, which is no later one', () => {
-  for (const { number, file, sql } of ledger.slice(3)) {
+it('the migrations are numbered without gap, and from the fifth on each says what it needs, which is no later one', () => {
+  expect(ledger.map(({ number }) => number)).toEqual(ledger.map((_, i) => i + 1));
+  for (const { number, file, sql } of ledger.slice(4)) {
     const said = /INSERT INTO cdc\.migration \(number, needs\) VALUES \((\d+), (\d+)\);/
       .exec(sql)
       ?.slice(1)

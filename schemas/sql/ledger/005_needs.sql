@@ -2,4 +2,4 @@
 -- sets it to the last migration of the release before: that one's sinks go on while set-up migrates, and after a return to it.
 ALTER TABLE cdc.migration ADD COLUMN needs integer;
 
-INSERT INTO cdc.migration (number, needs) VALUES (4, 4);
+INSERT INTO cdc.migration (number, needs) VALUES (5, 5);
