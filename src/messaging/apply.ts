@@ -5,6 +5,7 @@ import { attempt, createTools, type Tools } from './attempt';
 import { readBacklog } from './backlog';
 import type { MessagingCatalog } from './catalog';
 import { setAside, settleDeadLetters } from './dead-letters';
+import { MANY_ORDERS } from './decide/rest';
 import type { Rules } from './decide/rules';
 import { canonicalId } from './decide/values';
 import { lockTenants, tenantsOf } from './locks';
@@ -20,6 +21,8 @@ export interface SinkDependencies {
   readonly rules: Rules;
   /** Of PRIVACY_KEY; absent where none is set. */
   readonly privacy?: PrivacyKey | null;
+  /** Beyond so many orders a contact's are not loaded one by one; the result is the same. */
+  readonly manyOrders?: number;
 }
 
 /** Applies `ventia.tenants`: accounts and their labels, and the orders that waited for their tenant. */
@@ -31,8 +34,11 @@ export const createContactsSink = (dependencies: SinkDependencies): Sink => crea
 /** Decided and written at a time, within one transaction: a late tenant may bring any number of orders. */
 const MAX_ITEMS = 5000;
 
-function createSink(subject: Subject, { database, catalog, rules, privacy = null }: SinkDependencies): Sink {
-  const tools = createTools(catalog, rules, privacy);
+function createSink(
+  subject: Subject,
+  { database, catalog, rules, privacy = null, manyOrders = MANY_ORDERS }: SinkDependencies,
+): Sink {
+  const tools = createTools(catalog, rules, privacy, manyOrders);
   return {
     backlog: () => readBacklog(database, subject),
     async apply(batch) {

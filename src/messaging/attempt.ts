@@ -26,14 +26,22 @@ export interface Tools {
   readonly rules: Rules;
   /** Null: persons may not have been erased. */
   readonly privacy: PrivacyKey | null;
+  /** Beyond so many orders a contact's are not loaded one by one. */
+  readonly manyOrders: number;
 }
 
-export const createTools = (catalog: MessagingCatalog, rules: Rules, privacy: PrivacyKey | null): Tools => ({
-  loader: createLoader(catalog),
+export const createTools = (
+  catalog: MessagingCatalog,
+  rules: Rules,
+  privacy: PrivacyKey | null,
+  manyOrders: number,
+): Tools => ({
+  loader: createLoader(catalog, rules),
   accounts: accountStatements(catalog),
   contacts: contactStatements(catalog),
   rules,
   privacy,
+  manyOrders,
 });
 
 const TRIES = 5;
@@ -73,7 +81,7 @@ export async function attempt(
 
 async function decideAndWrite(
   sql: Sql,
-  { loader, accounts, contacts, rules, privacy }: Tools,
+  { loader, accounts, contacts, rules, privacy, manyOrders }: Tools,
   work: readonly Work[],
   locked: ReadonlySet<string>,
 ): Promise<Tally> {
@@ -85,7 +93,8 @@ async function decideAndWrite(
   if (unlocked.length > 0) throw new MoreLocksNeeded(unlocked);
   const items = await markErased(sql, world, given, concerned, rules, privacy);
   const roots = rootsOf(world, items, rules);
-  for (let needs = needsOf(world, roots); needs; needs = needsOf(world, roots)) await loader.needs(sql, world, needs);
+  const more = () => needsOf(world, roots, manyOrders);
+  for (let needs = more(); needs; needs = more()) await loader.needs(sql, world, needs);
 
   const tally = new Tally();
   items.forEach((item, i) => {

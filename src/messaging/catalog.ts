@@ -9,8 +9,8 @@ export interface MessagingCatalog {
   /** Quoted and qualified, for pasting into SQL. */
   readonly tables: Readonly<Record<Table, string>>;
   readonly types: { readonly account: IdType; readonly contact: IdType; readonly tenant: IdType };
-  /** What makes a contact's id where none is given: `nextval('messaging.contacts_id_seq'::regclass)`. */
-  readonly newContactId: string;
+  /** What makes an id where none is given: `nextval('messaging.contacts_id_seq'::regclass)`. */
+  readonly newId: { readonly account: string; readonly contact: string };
   /** Columns that older versions lack; what is absent is neither read nor written. */
   readonly has: Readonly<Record<OptionalColumn, boolean>>;
   /**
@@ -103,7 +103,7 @@ export async function readCatalog(sql: Sql, schema: string): Promise<MessagingCa
       contact: typeOf('contacts.id'),
       tenant: typeOf('accounts.ventia_tenant_id'),
     },
-    newContactId: columnOf('contacts.id').default!,
+    newId: { account: columnOf('accounts.id').default!, contact: columnOf('contacts.id').default! },
     has: has as Record<OptionalColumn, boolean>,
     emailIndex: LOOKUPS.email.isThere(lookups),
     warnings: [

@@ -2,15 +2,10 @@ import type { Sql } from '../core/ports/sql';
 import type { MessagingCatalog } from './catalog';
 import type { HeldKind } from './decide/directory';
 import type { Lookup, Needs } from './decide/needs';
-import {
-  type Account,
-  ALIAS_KINDS,
-  type AliasKind,
-  type Contact,
-  type OrderFact,
-  type TenantFact,
-} from './decide/values';
+import type { Rules } from './decide/rules';
+import { type Account, ALIAS_KINDS, type AliasKind, type Contact, type TenantFact } from './decide/values';
 import type { World } from './decide/world';
+import { loadOrders, loadOrdersOf, loadRests } from './load-orders';
 import { arrayText } from './rows';
 
 /** Loads set-wise what a decision needs: one statement a kind of row, whatever the size of the batch. */
@@ -31,36 +26,47 @@ export interface Loader {
 /**
  * What statements return has a type of ours, whatever the column's is: a prepared one refuses to go on when that changes.
  */
-export function createLoader(catalog: MessagingCatalog): Loader {
+export function createLoader(catalog: MessagingCatalog, rules: Rules): Loader {
   const { emailIndex } = catalog;
   const text = statements(catalog);
   return {
     async subjects(sql, world, orderIds, tenantIds) {
       const orders = [...orderIds];
       const tenants = new Set(tenantIds);
-      if (orders.length > 0) {
-        const rows = await sql.query<FactRow>(FACTS_BY_ID, [arrayText(orders)], 'facts_by_id');
-        for (const row of rows) {
-          if (row.tenant_id !== null) tenants.add(row.tenant_id);
-          world.loadFact(row.order_id, fact(row));
-        }
-        for (const id of orders) world.loadFact(id, null);
+      await loadOrders(sql, world, orders);
+      for (const id of orders) {
+        const tenantId = world.fact(id)?.tenantId;
+        if (tenantId) tenants.add(tenantId);
       }
-      const rows = await sql.query<TenantRow>(text.tenants, [[...tenants]], 'tenants');
-      for (const row of rows) world.loadTenant(row.tenant_id, tenant(row), account(row));
-      return new Map(rows.map((row) => [row.tenant_id, row.erased_upto]));
+      return loadTenants(sql, world, [...tenants], text);
     },
 
     async needs(sql, world, needs) {
-      const { aliases, factsOf } = needs;
-      if (aliases.length > 0) await loadAliases(sql, world, aliases);
+      if (needs.aliases.length > 0) await loadAliases(sql, world, needs.aliases);
       await loadContacts(sql, world, needs, text, emailIndex);
-      if (factsOf.length === 0) return;
-      const rows = await sql.query<FactRow>(FACTS_BY_CONTACT, [arrayText(factsOf)], 'facts_by_contact');
-      for (const row of rows) world.loadFact(row.order_id, fact(row));
-      for (const id of factsOf) world.knowFactsOf(id);
+      await loadOrdersOf(sql, world, needs.factsOf);
+      await loadRests(sql, world, needs, rules);
     },
   };
+}
+
+/** Gives by tenant the highest position that an erasure reaches. */
+async function loadTenants(
+  sql: Sql,
+  world: World,
+  ids: readonly string[],
+  text: Statements,
+): Promise<ReadonlyMap<string, string | null>> {
+  const given = [arrayText(ids)];
+  const facts = await sql.query<TenantRow>(TENANTS, given, 'tenants');
+  const accounts = await sql.query<AccountRow>(text.accounts, given, 'accounts');
+  const erasures = await sql.query<{ tenant_id: string; upto: string }>(ERASED_UPTO, given, 'erased_upto');
+  const factOf = new Map(facts.map((row) => [row.tenant_id, tenant(row)]));
+  const accountOf = new Map(accounts.map((row) => [row.tenant_id, account(row)]));
+  for (const id of ids) world.loadTenant(id, factOf.get(id) ?? null, accountOf.get(id) ?? null);
+  const erased = new Map<string, string | null>(ids.map((id) => [id, null]));
+  for (const { tenant_id, upto } of erasures) erased.set(tenant_id, upto);
+  return erased;
 }
 
 async function loadAliases(sql: Sql, world: World, aliases: Needs['aliases']): Promise<void> {
@@ -119,10 +125,6 @@ async function loadContactsById(sql: Sql, world: World, ids: readonly string[], 
   for (const id of ids) world.loadContact(id, null);
 }
 
-const FACT_COLUMNS = `order_id, tenant_id, contact_id, phone, email, name, customer_id, order_count, status, okey,
-  created_us, commit_us, version, deleted, erased, parked, raw_phone`;
-const FACTS_BY_ID = `SELECT ${FACT_COLUMNS} FROM cdc.order_fact WHERE order_id = ANY ($1::text[])`;
-const FACTS_BY_CONTACT = `SELECT ${FACT_COLUMNS} FROM cdc.order_fact WHERE contact_id = ANY ($1::text[])`;
 const ALIASES = ALIAS_KINDS.map((kind, i) => {
   const [key, known] = [`${kind} || ' ' || account_id`, `value || ' ' || account_id`];
   return `
@@ -130,6 +132,10 @@ const ALIASES = ALIAS_KINDS.map((kind, i) => {
   UNION ALL
   SELECT kind, ${known}, contact_id FROM cdc.identity_alias WHERE ${known} = ANY ($${i + 1}::text[]) AND kind = '${kind}'`;
 }).join(' UNION ALL ');
+const TENANTS = `
+  SELECT tenant_id, name, is_active, timezone, version, deleted FROM cdc.tenant_fact WHERE tenant_id = ANY ($1::text[])`;
+const ERASED_UPTO = `
+  SELECT tenant_id, max(upto_version) AS upto FROM cdc.erasure WHERE tenant_id = ANY ($1::text[]) GROUP BY 1`;
 const MEMORIES = `
   SELECT contact_id, ours, shadow_name, shadow_email, shadow_phone, (phone IS NOT NULL)::integer AS phone_aliases
   FROM cdc.contact_memory WHERE contact_id = ANY ($1::text[])`;
@@ -140,14 +146,10 @@ type Statements = ReturnType<typeof statements>;
 
 function statements({ tables, types, has, emailIndex }: MessagingCatalog) {
   return {
-    tenants: `
-      SELECT k.id AS tenant_id, t.name, t.is_active, t.timezone, t.version, t.deleted,
-             a.id::text AS account_id, a.name::text AS account_name,
-             ${has['accounts.status'] ? 'a.status::integer' : '0'} AS account_status,
-             (SELECT max(upto_version) FROM cdc.erasure e WHERE e.tenant_id = k.id) AS erased_upto
-      FROM unnest($1::text[]) AS k (id)
-      LEFT JOIN cdc.tenant_fact t ON t.tenant_id = k.id
-      LEFT JOIN ${tables.accounts} a ON a.ventia_tenant_id = k.id::${types.tenant}`,
+    accounts: `
+      SELECT ventia_tenant_id::text AS tenant_id, id::text, name::text,
+             ${has['accounts.status'] ? 'coalesce(status, 0)::integer' : '0'} AS status
+      FROM ${tables.accounts} WHERE ventia_tenant_id = ANY ($1::${types.tenant}[])`,
     // Also finds those who have a value in another account: PostgreSQL would compare with each account in turn. The predicate
     // on blank repeats that of a partial index.
     holders: `
@@ -168,81 +170,38 @@ function statements({ tables, types, has, emailIndex }: MessagingCatalog) {
   };
 }
 
-interface FactRow {
-  readonly order_id: string;
-  readonly tenant_id: string | null;
-  readonly contact_id: string | null;
-  readonly phone: string | null;
-  readonly email: string | null;
-  readonly name: string | null;
-  readonly customer_id: string | null;
-  readonly order_count: string | null;
-  readonly status: string | null;
-  readonly okey: string | null;
-  readonly created_us: string | null;
-  readonly commit_us: string;
-  readonly version: string;
-  readonly deleted: boolean;
-  readonly erased: boolean;
-  readonly parked: boolean;
-  readonly raw_phone: string | null;
-}
-
-const fact = (row: FactRow): OrderFact => ({
-  orderId: row.order_id,
-  tenantId: row.tenant_id,
-  contactId: row.contact_id,
-  phone: row.phone,
-  email: row.email,
-  name: row.name,
-  customerId: row.customer_id,
-  orderCount: row.order_count === null ? null : Number(row.order_count),
-  status: row.status,
-  okey: row.okey,
-  createdAt: row.created_us === null ? null : BigInt(row.created_us),
-  commitAt: BigInt(row.commit_us),
-  version: row.version,
-  deleted: row.deleted,
-  erased: row.erased,
-  parked: row.parked,
-  rawPhone: row.raw_phone,
-});
-
 interface TenantRow {
   readonly tenant_id: string;
   readonly name: string | null;
   readonly is_active: boolean;
   readonly timezone: string | null;
-  readonly version: string | null;
+  readonly version: string;
   readonly deleted: boolean;
-  readonly account_id: string | null;
-  readonly account_name: string;
-  readonly account_status: number | null;
-  readonly erased_upto: string | null;
 }
 
-const tenant = (row: TenantRow): TenantFact | null =>
-  row.version === null
-    ? null
-    : {
-        tenantId: row.tenant_id,
-        name: row.name,
-        isActive: row.is_active,
-        timezone: row.timezone,
-        version: row.version,
-        deleted: row.deleted,
-      };
+const tenant = (row: TenantRow): TenantFact => ({
+  tenantId: row.tenant_id,
+  name: row.name,
+  isActive: row.is_active,
+  timezone: row.timezone,
+  version: row.version,
+  deleted: row.deleted,
+});
 
-const account = (row: TenantRow): Account | null =>
-  row.account_id === null
-    ? null
-    : {
-        id: row.account_id,
-        tenantId: row.tenant_id,
-        name: row.account_name,
-        status: row.account_status ?? 0,
-        createdAt: null,
-      };
+interface AccountRow {
+  readonly tenant_id: string;
+  readonly id: string;
+  readonly name: string;
+  readonly status: number;
+}
+
+const account = (row: AccountRow): Account => ({
+  id: row.id,
+  tenantId: row.tenant_id,
+  name: row.name,
+  status: row.status,
+  createdAt: null,
+});
 
 interface AliasRow {
   readonly kind: AliasKind;

@@ -21,8 +21,11 @@ export async function lockTenants(
   const known = new Map(rows.map((row) => [row.tenant_id, row.partition]));
   const unknown = all.filter((id) => !known.has(id));
   if (unknown.length > 0) {
-    await sql.execute(ADD, [arrayText(unknown), arrayText(unknown.map((id) => (own.has(id) ? partition : null)))]);
-    return lockTenants(sql, own, others, partition);
+    const partitions = unknown.map((id) => (own.has(id) ? partition : null));
+    const added = await sql.query<LockRow>(ADD, [arrayText(unknown), arrayText(partitions)], 'add_tenant_locks');
+    // Somebody else added some: theirs to hold until they commit, and ascending again from the first.
+    if (added.length < unknown.length) return lockTenants(sql, own, others, partition);
+    for (const row of added) known.set(row.tenant_id, row.partition);
   }
   const elsewhere = [...own].filter((id) => known.get(id) !== partition);
   if (elsewhere.length > 0) await sql.execute(MOVE, [elsewhere, partition]);
@@ -44,5 +47,5 @@ const LOCK = `
 const ADD = `
   INSERT INTO cdc.tenant_lock (tenant_id, partition)
   SELECT id, partition FROM unnest($1::text[], $2::integer[]) AS u (id, partition) ORDER BY id
-  ON CONFLICT DO NOTHING`;
+  ON CONFLICT DO NOTHING RETURNING tenant_id, partition`;
 const MOVE = 'UPDATE cdc.tenant_lock SET partition = $2 WHERE tenant_id = ANY ($1::text[])';

@@ -3,8 +3,9 @@ import type { MessagingCatalog } from './catalog';
 import type { Account } from './decide/values';
 import type { World } from './decide/world';
 import type { RealIds } from './ids';
+import { insertNamed, type NamedRows } from './named-rows';
 import { RaceLost } from './race';
-import { type Column, column, execute, query, type Rows, unnest } from './rows';
+import { arrayText, type Column, column, copy, execute, names, type Rows, unnest } from './rows';
 import { timestampText } from './timestamp';
 
 export interface AccountWrites {
@@ -26,19 +27,25 @@ export async function writeAccounts(
     if (before) changed.push({ was: before, now: after });
     else added.push(after);
   }
-  const inserted = await query<Account, Inserted>(sql, statements.insert, added, ids);
-  if (inserted.length < added.length) throw new RaceLost();
-  const byTenant = new Map(inserted.map((row) => [row.tenant_id, row.id]));
-  for (const account of added) ids.set(account.id, byTenant.get(account.tenantId)!);
+  await insertNamed(sql, statements.insert, added, ids);
   if ((await execute(sql, statements.update, changed, ids)) < changed.length) throw new RaceLost();
-  const labelled = Array.from(world.labelled, (tenantId) => world.account(tenantId)!.id);
-  const labels = await execute(sql, statements.labels, labelled, ids);
+  const labels = await writeLabels(sql, statements, world, ids);
   return { created: added.length, updated: changed.length, labels };
 }
 
-interface Inserted {
-  readonly id: string;
-  readonly tenant_id: string;
+/**
+ * The labels that Rails' callback makes for an account of its own. One that has the title stays as it is. Looked up first, new
+ * accounts too, which a trigger may have given theirs: one that comes between is a race.
+ */
+async function writeLabels(sql: Sql, statements: AccountStatements, world: World, ids: RealIds): Promise<number> {
+  const accounts = Array.from(world.labelled, (tenantId) => ids.get(world.account(tenantId)!.id));
+  if (accounts.length === 0) return 0;
+  const rows = await sql.query<{ label: string }>(statements.labelsOf, [arrayText(accounts)], 'labels_of');
+  const there = new Set(rows.map(({ label }) => label));
+  const missing = accounts.flatMap((accountId) =>
+    LABELS.filter(({ title }) => !there.has(`${accountId} ${title}`)).map((label) => ({ accountId, ...label })),
+  );
+  return copy(sql, statements.labels.into, statements.labels.columns, missing, ids);
 }
 
 interface Change {
@@ -49,29 +56,49 @@ interface Change {
 
 const NOW = `now() AT TIME ZONE 'UTC'`;
 
+const LABELS = [
+  { title: 'soporte-humano', color: '#E91E63' },
+  { title: 'en-revisión', color: '#FF9800' },
+] as const;
+
+interface Label {
+  readonly accountId: string;
+  readonly title: string;
+  readonly color: string;
+}
+
 export interface AccountStatements {
-  readonly insert: Rows<Account>;
+  readonly insert: NamedRows<Account>;
   readonly update: Rows<Change>;
-  readonly labels: Rows<string>;
+  /** Those of the accounts, as `id title`. */
+  readonly labelsOf: string;
+  readonly labels: { readonly into: string; readonly columns: readonly Column<Label>[] };
 }
 
 export function accountStatements(catalog: MessagingCatalog): AccountStatements {
-  return { insert: insertion(catalog), update: update(catalog), labels: labels(catalog) };
+  const { tables, types } = catalog;
+  const titles = LABELS.map(({ title }) => `'${title}'`).join(', ');
+  return {
+    insert: insertion(catalog),
+    update: update(catalog),
+    labelsOf: `
+      SELECT account_id || ' ' || title AS label FROM ${tables.labels}
+      WHERE account_id = ANY ($1::${types.account}[]) AND title IN (${titles})`,
+    labels: labelling(catalog),
+  };
 }
 
-function insertion({ tables, types, has }: MessagingCatalog): Rows<Account> {
+/** One that is there already is a unique violation, and that a race. The time is that of the transaction, in UTC. */
+function insertion({ tables, types, has, newId }: MessagingCatalog): NamedRows<Account> {
   const columns: Column<Account>[] = [
-    column('tenant_id', types.tenant, (a) => a.tenantId),
+    column('id', types.account, (a, ids) => ids.get(a.id)),
+    column('ventia_tenant_id', types.tenant, (a) => a.tenantId),
     column('name', 'text', (a) => a.name),
     column('created_at', 'timestamp', (a) => timestampText(a.createdAt!)),
+    column('updated_at', 'timestamp', () => 'now'),
   ];
-  const status = has['accounts.status'] ? ', status' : '';
-  if (status) columns.push(column('status', 'integer', (a) => a.status));
-  const text = `
-    INSERT INTO ${tables.accounts} (ventia_tenant_id, name, created_at, updated_at${status})
-    SELECT tenant_id, name, created_at, ${NOW}${status} FROM ${unnest(columns)}
-    ON CONFLICT (ventia_tenant_id) DO NOTHING RETURNING id::text, ventia_tenant_id::text AS tenant_id`;
-  return { name: 'insert_accounts', text, columns };
+  if (has['accounts.status']) columns.push(column('status', 'integer', (a) => a.status));
+  return { into: tables.accounts, newId: newId.account, columns };
 }
 
 function update({ tables, types, has }: MessagingCatalog): Rows<Change> {
@@ -96,19 +123,14 @@ function update({ tables, types, has }: MessagingCatalog): Rows<Change> {
   return { name: 'update_accounts', text, columns };
 }
 
-/**
- * The labels that Rails' callback makes for an account of its own. One that has the title stays as it is; looked up first,
- * so that no number of the sequence is spent on it.
- */
-function labels({ tables, types, has }: MessagingCatalog): Rows<string> {
-  const columns = [column<string>('id', types.account, (id, ids) => ids.get(id))];
-  const [system, value] = has['labels.system'] ? [', system', ', true'] : ['', ''];
-  const text = `
-    INSERT INTO ${tables.labels} (account_id, title, color, created_at, updated_at${system})
-    SELECT u.id, l.title, l.color, ${NOW}, ${NOW}${value}
-    FROM ${unnest(columns)}
-    CROSS JOIN (VALUES ('soporte-humano', '#E91E63'), ('en-revisión', '#FF9800')) AS l (title, color)
-    WHERE NOT EXISTS (SELECT FROM ${tables.labels} x WHERE x.account_id = u.id AND x.title = l.title)
-    ON CONFLICT (title, account_id) DO NOTHING`;
-  return { name: 'labels', text, columns };
+function labelling({ tables, types, has }: MessagingCatalog): AccountStatements['labels'] {
+  const columns: Column<Label>[] = [
+    column('account_id', types.account, ({ accountId }) => accountId),
+    column('title', 'text', ({ title }) => title),
+    column('color', 'text', ({ color }) => color),
+    column('created_at', 'timestamp', () => 'now'),
+    column('updated_at', 'timestamp', () => 'now'),
+  ];
+  if (has['labels.system']) columns.push(column('system', 'boolean', () => true));
+  return { into: `${tables.labels} (${names(columns)})`, columns };
 }

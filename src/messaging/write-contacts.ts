@@ -3,8 +3,9 @@ import type { MessagingCatalog } from './catalog';
 import type { Contact } from './decide/values';
 import type { World } from './decide/world';
 import type { RealIds } from './ids';
+import { insertNamed, type NamedRows } from './named-rows';
 import { RaceLost } from './race';
-import { type Column, column, copy, execute, names, type Rows, unnest } from './rows';
+import { type Column, column, execute, type Rows, unnest } from './rows';
 import { timestampText } from './timestamp';
 
 export interface ContactWrites {
@@ -35,20 +36,8 @@ export async function writeContacts(
   const written = changed.map((change) => (cleared.has(change) ? { ...change, was: withoutReplaced(change) } : change));
   if ((await execute(sql, statements.update, written, ids)) < written.length) throw new RaceLost();
 
-  await nameNew(sql, statements.newIds, added, ids);
-  // A row that a trigger of the application's took away would be missed by all that refers to it.
-  if ((await copy(sql, statements.insert.into, statements.insert.columns, added, ids)) < added.length)
-    throw new RaceLost();
+  await insertNamed(sql, statements.insert, added, ids);
   return { created: added.length, updated: changed.length };
-}
-
-/** Ids are made before the rows, so that the rows need not be read back. */
-async function nameNew(sql: Sql, newIds: string, added: readonly Contact[], ids: RealIds): Promise<void> {
-  if (added.length === 0) return;
-  const made = await sql.query<{ id: string }>(newIds, [added.length], 'new_contact_ids');
-  added.forEach((contact, i) => {
-    ids.set(contact.id, made[i]!.id);
-  });
 }
 
 interface Change {
@@ -100,23 +89,17 @@ function attributes(now: Contact, was: Contact | null): string {
 const NOW = `now() AT TIME ZONE 'UTC'`;
 
 export interface ContactStatements {
-  readonly newIds: string;
-  readonly insert: { readonly into: string; readonly columns: readonly Column<Contact>[] };
+  readonly insert: NamedRows<Contact>;
   readonly clear: Rows<Change>;
   readonly update: Rows<Change>;
 }
 
 export function contactStatements(catalog: MessagingCatalog): ContactStatements {
-  return {
-    newIds: `SELECT (${catalog.newContactId})::text AS id FROM generate_series(1, $1)`,
-    insert: insertion(catalog),
-    clear: clearing(catalog),
-    update: update(catalog),
-  };
+  return { insert: insertion(catalog), clear: clearing(catalog), update: update(catalog) };
 }
 
 /** Somebody who is there already is a unique violation, and that a race. The time is that of the transaction, in UTC. */
-function insertion({ tables, types, has }: MessagingCatalog): ContactStatements['insert'] {
+function insertion({ tables, types, has, newId }: MessagingCatalog): NamedRows<Contact> {
   const columns: Column<Contact>[] = [
     column('id', types.contact, (c, ids) => ids.get(c.id)),
     column('account_id', types.account, (c, ids) => ids.get(c.accountId)),
@@ -131,7 +114,7 @@ function insertion({ tables, types, has }: MessagingCatalog): ContactStatements[
   if (has['contacts.last_activity_at'])
     columns.push(column('last_activity_at', 'timestamp', (c) => timestampText(c.createdAt!)));
   if (has['contacts.contact_type']) columns.push(column('contact_type', 'integer', (c) => c.contactType ?? 0));
-  return { into: `${tables.contacts} (${names(columns)})`, columns };
+  return { into: tables.contacts, newId: newId.contact, columns };
 }
 
 function clearing(catalog: MessagingCatalog): Rows<Change> {

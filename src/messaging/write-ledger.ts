@@ -29,7 +29,14 @@ export async function writeLedger(sql: Sql, world: World, ids: RealIds): Promise
   const facts = split(world.factChanges());
   const aliases = split(world.aliasChanges());
   const contacts = split(world.contactChanges(), remembersMore);
-  let rows = await write(UPSERT_TENANTS, [...tenants.added, ...tenants.changed]);
+  let rows = await copy(
+    sql,
+    TENANTS,
+    TENANT,
+    sorted(tenants.added, ({ tenantId }) => tenantId),
+    ids,
+  );
+  rows += await write(UPDATE_TENANTS, tenants.changed);
   rows += await copy(
     sql,
     FACTS,
@@ -162,6 +169,14 @@ function upsertion<R>(table: string, keys: number, columns: readonly Column<R>[]
   return insertion(table, columns, `ON CONFLICT (${key}) DO UPDATE SET ${assignments.join(', ')}`);
 }
 
+/** All columns but the first, which is the key. */
+function updating<R>(table: string, columns: readonly Column<R>[]): Rows<R> {
+  const [key, ...others] = columns.map(({ name }) => name);
+  const assignments = others.map((name) => `${name} = u.${name}`).join(', ');
+  const text = `UPDATE cdc.${table} t SET ${assignments} FROM ${unnest(columns)} WHERE t.${key} = u.${key}`;
+  return { name: `update_${table}`, text, columns };
+}
+
 function forgetting(kind: AliasKind): Rows<Alias> {
   const columns = [column<Alias>('key', 'text', ({ value, accountId }) => `${value} ${accountId}`)];
   const text = `
@@ -169,7 +184,8 @@ function forgetting(kind: AliasKind): Rows<Alias> {
   return { name: `forget_${kind}`, text, columns };
 }
 
-const UPSERT_TENANTS = upsertion('tenant_fact', 1, TENANT);
+const TENANTS = `cdc.tenant_fact (${names(TENANT)})`;
+const UPDATE_TENANTS = updating('tenant_fact', TENANT);
 const FACTS = `cdc.order_fact (${names(FACT)})`;
 const NEW_MEMORIES = `cdc.contact_memory (${names(NEW_MEMORY)})`;
 const ALIASES = `cdc.identity_alias (${names(ALIAS)})`;
@@ -181,12 +197,4 @@ const FORGET = Object.fromEntries(ALIAS_KINDS.map((kind) => [kind, forgetting(ki
 >;
 const UPSERT_ALIASES = upsertion('identity_alias', 3, ALIAS);
 const RECORD_CONFLICTS = insertion('conflict', CONFLICT, 'ON CONFLICT DO NOTHING RETURNING reason');
-const UPDATE_FACTS: Rows<OrderFact> = {
-  name: 'order_fact',
-  columns: FACT,
-  text: `
-    UPDATE cdc.order_fact f SET ${FACT.slice(1)
-      .map(({ name }) => `${name} = u.${name}`)
-      .join(', ')}
-    FROM ${unnest(FACT)} WHERE f.order_id = u.order_id`,
-};
+const UPDATE_FACTS = updating('order_fact', FACT);

@@ -2,6 +2,7 @@ import type { ChangeEvent } from '../../src/core/change';
 import { readOrder, readTenant } from '../../src/messaging/decide/change';
 import { applyItem, type Item, type Step } from '../../src/messaging/decide/item';
 import { needsOf, rootsOf, subjectsOf } from '../../src/messaging/decide/needs';
+import { MANY_ORDERS, NEWEST, type Rest } from '../../src/messaging/decide/rest';
 import type { Rules } from '../../src/messaging/decide/rules';
 import type {
   Account,
@@ -13,6 +14,7 @@ import type {
 } from '../../src/messaging/decide/values';
 import { compareByAge } from '../../src/messaging/decide/values';
 import { isNew, World } from '../../src/messaging/decide/world';
+import { statusCounts } from '../../src/messaging/normalize/keys';
 
 const aliasKey = (accountId: string, kind: AliasKind, value: string) => `${accountId} ${kind} ${value}`;
 
@@ -32,7 +34,11 @@ export class PureStore {
   readonly births = new Map<string, bigint>();
   private ids = 0;
 
-  constructor(readonly rules: Rules) {}
+  /** Of contacts with more than `manyOrders` only the sum of their other orders is loaded. */
+  constructor(
+    readonly rules: Rules,
+    private readonly manyOrders = MANY_ORDERS,
+  ) {}
 
   /** One batch of one topic; gives what became of each event. */
   apply(events: readonly ChangeEvent[]): Step[] {
@@ -101,7 +107,8 @@ export class PureStore {
     }
     for (const id of tenantIds) world.loadTenant(id, this.tenants.get(id) ?? null, this.accounts.get(id) ?? null);
     const roots = rootsOf(world, items, this.rules);
-    for (let needs = needsOf(world, roots); needs; needs = needsOf(world, roots)) {
+    const more = () => needsOf(world, roots, this.manyOrders);
+    for (let needs = more(); needs; needs = more()) {
       for (const { accountId, kind, value } of needs.aliases) {
         world.loadAlias(accountId, kind, value, this.aliases.get(aliasKey(accountId, kind, value)) ?? null);
       }
@@ -117,7 +124,27 @@ export class PureStore {
         for (const fact of this.facts.values()) if (fact.contactId === id) world.loadFact(fact.orderId, fact);
         world.knowFactsOf(id);
       }
+      const rests = needs.restsOf.map((id) => [id, this.restOf(world, id, needs.okeys)] as const);
+      for (const [id, rest] of rests) world.loadRest(id, rest);
     }
+  }
+
+  private restOf(world: World, contactId: string, okeys: ReadonlySet<string>): Rest {
+    const others = [...this.facts.values()].filter(
+      (fact) => fact.contactId === contactId && !world.loadedOf(contactId).includes(fact.orderId),
+    );
+    const live = others.filter((fact) => !fact.deleted).sort(compareByAge);
+    const counting = live.filter(({ status }) => statusCounts(status, this.rules.notCountingStatuses));
+    const counted = new Set(counting.flatMap(({ okey }) => okey ?? []));
+    const newest = NEWEST.map((field) => [field, live.findLast((fact) => fact[field] !== null)] as const);
+    return {
+      orders: others.length,
+      erased: others.filter((fact) => fact.erased).length,
+      live: live.length,
+      newest: Object.fromEntries(newest.filter(([, fact]) => fact)),
+      counted: counted.size,
+      okeys: new Set([...okeys].filter((okey) => counted.has(okey))),
+    };
   }
 
   private loadContact(world: World, id: string): void {

@@ -41,7 +41,8 @@ export interface SinkWorld {
   close(): Promise<void>;
 }
 
-export async function openSinks(profile: Profile, prepare = ''): Promise<SinkWorld> {
+/** `manyOrders`: beyond so many a contact's orders are not loaded one by one. */
+export async function openSinks(profile: Profile, prepare = '', manyOrders?: number): Promise<SinkWorld> {
   const databases = await createDemoDatabases(profile);
   const schema = databases.schemas.messaging;
   const client = new Client({ connectionString: databases.messagingUrl });
@@ -52,7 +53,8 @@ export async function openSinks(profile: Profile, prepare = ''): Promise<SinkWor
   const database = openDatabase(role.url, 'messaging', { applicationName: 'sink-test' });
   const sinksWith = async (rules: Partial<Rules>, over = database) => {
     const catalog = await readCatalog(database, schema);
-    const dependencies = { database: over, catalog, rules: { ...RULES, ...rules }, privacy: PRIVACY };
+    const given = { database: over, catalog, rules: { ...RULES, ...rules }, privacy: PRIVACY };
+    const dependencies = { ...given, ...(manyOrders !== undefined && { manyOrders }) };
     return { accounts: createAccountsSink(dependencies), contacts: createContactsSink(dependencies) };
   };
   return {

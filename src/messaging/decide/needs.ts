@@ -4,7 +4,7 @@ import { nextFact, placedFact } from './fact';
 import type { Item } from './item';
 import { homeOf } from './orders';
 import type { Rules } from './rules';
-import type { AliasKind, Keys, OrderFact } from './values';
+import type { AliasKind, Contact, Keys, OrderFact } from './values';
 import { isNew, type World } from './world';
 
 /** Values of an account to be looked up. */
@@ -20,12 +20,17 @@ export interface Needs {
   readonly held: readonly Lookup<HeldKind>[];
   readonly contactIds: readonly string[];
   readonly factsOf: readonly string[];
+  /** Contacts of which only the sum of the other orders is wanted: those that are loaded by now are left out of it. */
+  readonly restsOf: readonly string[];
+  /** Which okeys a rest must say whether it has. */
+  readonly okeys: ReadonlySet<string>;
 }
 
 /** Where the decisions of a batch begin: the keys by which contacts will be searched, and the contacts linked now. */
 export interface Roots {
   readonly searches: readonly Search[];
   readonly links: ReadonlySet<string>;
+  readonly okeys: ReadonlySet<string>;
 }
 export interface Search extends Keys {
   readonly accountId: string;
@@ -48,6 +53,7 @@ export function subjectsOf(items: readonly Item[]): { orderIds: Set<string>; ten
 export function rootsOf(world: World, items: readonly Item[], rules: Rules): Roots {
   const searches: Search[] = [];
   const links = new Set<string>();
+  const okeys = new Set<string>();
   const drafts = new Map<string, OrderFact>();
   /** By tenant, those it takes in this batch. */
   const regions = new Map<string, Set<Region>>();
@@ -57,20 +63,23 @@ export function rootsOf(world: World, items: readonly Item[], rules: Rules): Roo
       regions.set(tenantId, (regions.get(tenantId) ?? new Set()).add(regionOf(row?.timezone ?? null)));
     } else if (item.kind === 'place') {
       const parked = world.fact(item.orderId);
+      if (parked?.okey) okeys.add(parked.okey);
       if (parked?.contactId) links.add(parked.contactId);
       if (parked) searches.push(...searchesToPlace(world, parked, item.tenantId, regions.get(item.tenantId), rules));
     } else {
       const { orderId, tenantId, version, row } = item.change;
       const stored = drafts.get(orderId) ?? world.fact(orderId);
+      if (stored?.okey) okeys.add(stored.okey);
       if (stored && version <= stored.version) continue;
       if (stored?.contactId) links.add(stored.contactId);
       const home = row && tenantId !== null ? homeOf(world, tenantId) : null;
       const draft = nextFact(stored, item.change, home, rules);
       drafts.set(orderId, draft);
+      if (draft.okey !== null) okeys.add(draft.okey);
       if (home) searches.push(searchOf(home.accountId, draft));
     }
   }
-  return { searches, links };
+  return { searches, links, okeys };
 }
 
 /** Its tenant may change in this very batch: the account may be one that is not made yet, the region any of several. */
@@ -99,12 +108,12 @@ const searchOf = (accountId: string, { customerId, phone, email }: Keys): Search
  * until the closure is complete: keys lead to contacts, contacts to their orders, those to the values they will try to
  * write, and the orders of a vanished contact to keys again.
  */
-export function needsOf(world: World, roots: Roots): Needs | null {
-  const walk = new Walk(world);
+export function needsOf(world: World, roots: Roots, manyOrders: number): Needs | null {
+  const walk = new Walk(world, roots, manyOrders);
   for (const search of roots.searches) walk.search(search);
   for (const id of roots.links) walk.involve(id);
   // A set visits what is added while it is walked.
-  for (const id of walk.involved) walk.contact(id, roots.links.has(id));
+  for (const id of walk.involved) walk.contact(id);
   return walk.needs();
 }
 
@@ -115,8 +124,16 @@ class Walk {
   private readonly heldValues: Lookup<HeldKind>[] = [];
   private readonly contactIds: string[] = [];
   private readonly factsOf: string[] = [];
+  private readonly restsOf: string[] = [];
+  private readonly okeys: Set<string>;
 
-  constructor(private readonly world: World) {}
+  constructor(
+    private readonly world: World,
+    private readonly roots: Roots,
+    private readonly manyOrders: number,
+  ) {
+    this.okeys = new Set(roots.okeys);
+  }
 
   search({ accountId, customerId, phone, email }: Search): void {
     if (isNew(accountId)) return;
@@ -135,31 +152,48 @@ class Walk {
     this.involved.add(id);
   }
 
-  contact(id: string, linked: boolean): void {
+  contact(id: string): void {
     const { world } = this;
-    const loaded = world.hasContact(id);
-    if (!loaded) this.contactIds.push(id);
-    const complete = world.hasFactsOf(id);
-    if (!complete) this.factsOf.push(id);
-    if (!loaded || !complete) return;
+    if (!world.hasContact(id)) {
+      this.contactIds.push(id);
+      return;
+    }
     const contact = world.contact(id);
-    if (!contact && !linked) return;
-    for (const fact of world.factsOf(id)) {
-      if (contact) {
-        if (fact.phone !== null) this.phone(contact.accountId, fact.phone, false);
-        if (fact.email !== null) this.held(contact.accountId, 'email', fact.email, false);
-        continue;
-      }
-      const account = fact.tenantId === null ? null : world.account(fact.tenantId);
+    if (!world.hasFactsOf(id)) {
+      // What the column says may be wrong: then what is loaded is much, or a sum of little.
+      const many = (contact?.totalOrders ?? 0) > this.manyOrders;
+      (many ? this.restsOf : this.factsOf).push(id);
+      return;
+    }
+    if (contact) this.values(contact);
+    else if (this.roots.links.has(id)) this.orphans(id);
+  }
+
+  /** What the contact's orders may come to write into it. */
+  private values({ id, accountId }: Contact): void {
+    const { newest } = this.world.restOf(id);
+    for (const fact of [...this.world.factsOf(id), newest.phone, newest.email]) {
+      if (fact?.phone) this.phone(accountId, fact.phone, false);
+      if (fact?.email) this.held(accountId, 'email', fact.email, false);
+    }
+  }
+
+  /** Orders of a contact that is gone: whoever gets one of them may get all. */
+  private orphans(goneId: string): void {
+    for (const fact of this.world.factsOf(goneId)) {
+      if (fact.okey !== null) this.okeys.add(fact.okey);
+      const account = fact.tenantId === null ? null : this.world.account(fact.tenantId);
       if (account) this.search(searchOf(account.id, fact));
     }
   }
 
   /** The same value may be asked for twice: loading it twice changes nothing. */
   needs(): Needs | null {
-    const { aliases, heldValues: held, contactIds, factsOf } = this;
-    if (aliases.length + held.length + contactIds.length + factsOf.length === 0) return null;
-    return { aliases, held, contactIds, factsOf };
+    const { aliases, heldValues: held, contactIds, factsOf, restsOf, okeys } = this;
+    if (aliases.length + held.length + contactIds.length + factsOf.length > 0)
+      return { aliases, held, contactIds, factsOf, restsOf: [], okeys };
+    // Rests come last: what is left out of them must be loaded before.
+    return restsOf.length === 0 ? null : { aliases, held, contactIds, factsOf, restsOf, okeys };
   }
 
   private alias(accountId: string, kind: AliasKind, value: string): void {

@@ -2,6 +2,7 @@ import { statusCounts } from '../normalize/keys';
 import { holdsPhone } from '../normalize/phone';
 import { isBlank } from '../normalize/text';
 import type { HeldKind } from './directory';
+import type { Newest, Rest } from './rest';
 import type { Rules } from './rules';
 import { type ConflictReason, type Contact, compareByAge, type OrderFact } from './values';
 import type { World } from './world';
@@ -16,27 +17,28 @@ export function recompute(world: World, contactId: string, rules: Rules): void {
   const contact = world.contact(contactId);
   if (!contact) return;
   const facts = world.factsOf(contactId);
-  if (facts.length > 0 && facts.every((fact) => fact.erased)) return;
+  const rest = world.restOf(contactId);
+  if (facts.length + rest.orders > 0 && rest.erased === rest.orders && facts.every((fact) => fact.erased)) return;
   const live = facts.filter((fact) => !fact.deleted);
 
-  const email = newestWith('email', live);
-  const phone = newestWith('phone', live);
+  const email = newestWith('email', live, rest);
+  const phone = newestWith('phone', live, rest);
   let next = contact;
   if (email) next = withUnique(world, next, 'email', email);
   if (phone) next = withUnique(world, next, 'phone', phone);
-  next = withName(next, contact.phone, newestWith('name', live)?.name ?? null);
+  next = withName(next, contact.phone, newestWith('name', live, rest)?.name ?? null);
 
-  const contactType = live.length > 0 && (next.contactType ?? 0) < CUSTOMER ? CUSTOMER : next.contactType;
-  const customerId = newestWith('customerId', live)?.customerId ?? next.customerId;
-  const totalOrders = countOrders(live, rules);
+  const contactType = live.length + rest.live > 0 && (next.contactType ?? 0) < CUSTOMER ? CUSTOMER : next.contactType;
+  const customerId = newestWith('customerId', live, rest)?.customerId ?? next.customerId;
+  const totalOrders = countOrders(live, rest, rules);
   if (contactType !== next.contactType || customerId !== next.customerId || totalOrders !== next.totalOrders) {
     next = { ...next, contactType, customerId, totalOrders };
   }
   if (next !== contact) world.setContact(next);
 }
 
-function newestWith(field: keyof OrderFact, facts: readonly OrderFact[]): OrderFact | null {
-  let newest: OrderFact | null = null;
+function newestWith(field: Newest, facts: readonly OrderFact[], rest: Rest): OrderFact | null {
+  let newest: OrderFact | null = rest.newest[field] ?? null;
   for (const fact of facts)
     if (fact[field] !== null && (newest === null || compareByAge(fact, newest) > 0)) newest = fact;
   return newest;
@@ -89,14 +91,15 @@ function isPhone(name: string, phone: string | null): boolean {
 
 const withoutPlus = (phone: string): string => (phone.startsWith('+') ? phone.slice(1) : phone);
 
-function countOrders(live: readonly OrderFact[], rules: Rules): number {
+function countOrders(live: readonly OrderFact[], rest: Rest, rules: Rules): number {
   if (rules.totalOrders === 'source') {
-    const told = newestWith('orderCount', live);
+    const told = newestWith('orderCount', live, rest);
     if (told) return told.orderCount!;
   }
   const orders = new Set<string>();
   for (const fact of live) {
-    if (fact.okey !== null && statusCounts(fact.status, rules.notCountingStatuses)) orders.add(fact.okey);
+    if (fact.okey === null || rest.okeys.has(fact.okey)) continue;
+    if (statusCounts(fact.status, rules.notCountingStatuses)) orders.add(fact.okey);
   }
-  return orders.size;
+  return rest.counted + orders.size;
 }

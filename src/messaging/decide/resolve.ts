@@ -91,5 +91,6 @@ function keysKept(before: Keys, now: Keys): boolean {
 }
 
 function isOnlyLiveOrder(world: World, contactId: string, orderId: string): boolean {
-  return world.factsOf(contactId).every((fact) => fact.deleted || fact.orderId === orderId);
+  const others = world.factsOf(contactId).filter((fact) => !fact.deleted && fact.orderId !== orderId);
+  return others.length + world.restOf(contactId).live === 0;
 }

@@ -90,6 +90,11 @@ export class Index {
     if (members) members.ids = members.ids.filter((member) => member !== id);
   }
 
+  /** Ids that are known by now; others may be missing. */
+  present(key: string): readonly string[] {
+    return this.members.get(key)?.ids ?? NOBODY;
+  }
+
   get(key: string): readonly string[] {
     const members = this.members.get(key);
     if (!members?.complete) throw new NotLoaded(this.kind);

@@ -1,5 +1,6 @@
 import { whatsappVariant } from '../normalize/phone';
 import { Directory, type HeldKind } from './directory';
+import { NO_REST, type Rest } from './rest';
 import { type Change, Index, Shelf } from './shelf';
 import {
   type Account,
@@ -30,6 +31,7 @@ export class World {
   private readonly directories = new Map<string, Directory>();
   /** Orders by contact. */
   private readonly linked = new Index('link');
+  private readonly rests = new Map<string, Rest>();
   /** Phone aliases that point to a contact. */
   private readonly phoneAliases = new Map<string, number>();
   private readonly conflictsByKey = new Map<string, Conflict>();
@@ -86,7 +88,19 @@ export class World {
   hasFactsOf(contactId: string): boolean {
     return this.linked.has(contactId);
   }
-  /** Every order linked to the contact, deleted ones too. */
+  /** Orders of the contact that are loaded, whether or not others are. */
+  loadedOf(contactId: string): readonly string[] {
+    return this.linked.present(contactId);
+  }
+  /** The other orders of the contact, of which there are too many to load. Those that are loaded are its members already. */
+  loadRest(contactId: string, rest: Rest): void {
+    this.rests.set(contactId, rest);
+    this.linked.know(contactId);
+  }
+  restOf(contactId: string): Rest {
+    return this.rests.get(contactId) ?? NO_REST;
+  }
+  /** Every order linked to the contact, deleted ones too; {@link restOf} those that are not loaded. */
   factsOf(contactId: string): OrderFact[] {
     return this.linked.get(contactId).map((orderId) => this.facts.get(orderId)!);
   }

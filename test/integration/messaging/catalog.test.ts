@@ -17,7 +17,7 @@ const EXPECTED = {
       contact_inboxes: 'messaging.contact_inboxes',
     },
     types: { account: 'uuid', contact: 'uuid', tenant: 'uuid' },
-    newContactId: 'gen_random_uuid()',
+    newId: { account: 'gen_random_uuid()', contact: 'gen_random_uuid()' },
   },
   repo: {
     tables: {
@@ -27,7 +27,7 @@ const EXPECTED = {
       contact_inboxes: 'public.contact_inboxes',
     },
     types: { account: 'bigint', contact: 'bigint', tenant: 'integer' },
-    newContactId: `nextval('contacts_id_seq'::regclass)`,
+    newId: { account: `nextval('accounts_id_seq'::regclass)`, contact: `nextval('contacts_id_seq'::regclass)` },
   },
 };
 
@@ -78,8 +78,8 @@ describe.each(profiles)('catalog, profile %s', (profile) => {
 
   it('makes ids as the table does, also where they are an identity', async () => {
     const identity = `ALTER TABLE contacts DROP id CASCADE; ALTER TABLE contacts ADD id bigint GENERATED ALWAYS AS IDENTITY`;
-    const newContactId = `nextval('${schema}.contacts_id_seq')`;
-    expect(await catalogAfter(identity)).toMatchObject({ newContactId });
+    const contact = `nextval('${schema}.contacts_id_seq')`;
+    expect(await catalogAfter(identity)).toMatchObject({ newId: { contact } });
   });
 
   it('the commands it gives mend what it warns of', async () => {

@@ -16,8 +16,13 @@ const RUNS = Number(process.env.HISTORIES ?? 2000);
 const TIMEOUT_MS = 60_000 + RUNS * 100;
 jest.setTimeout(TIMEOUT_MS);
 
-async function played(actions: readonly Action[], cut: (event: number) => boolean): Promise<PureStore> {
-  const store = new PureStore(RULES);
+async function played(
+  actions: readonly Action[],
+  cut: (event: number) => boolean,
+  manyOrders?: number,
+  rules = RULES,
+): Promise<PureStore> {
+  const store = new PureStore(rules, manyOrders);
   await play(pureStage(store), cutInto(actions, cut));
   return store;
 }
@@ -112,6 +117,23 @@ test('K8 how the log is cut into batches changes nothing', () =>
         const alone = portrait(await played(actions, oneByOne));
         expect(portrait(await played(actions, (event) => cuts[event % 100]!))).toEqual(alone);
         expect(portrait(await played(actions, () => false))).toEqual(alone);
+      },
+    ),
+    quarter,
+  ));
+
+test("the sum of a contact's other orders does for the orders", () =>
+  fc.assert(
+    fc.asyncProperty(
+      histories(60),
+      fc.array(fc.boolean(), { minLength: 100, maxLength: 100 }),
+      fc.constantFrom(0, 1, 2),
+      fc.constantFrom('count', 'source'),
+      async (actions, cuts, many, totalOrders) => {
+        const cut = (event: number) => cuts[event % 100]!;
+        const rules = { ...RULES, totalOrders } as const;
+        const oneByOne = portrait(await played(actions, cut, Number.POSITIVE_INFINITY, rules));
+        expect(portrait(await played(actions, cut, many, rules))).toEqual(oneByOne);
       },
     ),
     quarter,
