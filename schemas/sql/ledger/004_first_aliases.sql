@@ -15,4 +15,4 @@ SELECT account_id, kind, value, contact_id FROM cdc.identity_alias
 UNION ALL SELECT account_id, 'customer_id', customer_id, contact_id FROM cdc.contact_memory WHERE customer_id IS NOT NULL
 UNION ALL SELECT account_id, 'phone', phone, contact_id FROM cdc.contact_memory WHERE phone IS NOT NULL
 UNION ALL SELECT account_id, 'email', email, contact_id FROM cdc.contact_memory WHERE email IS NOT NULL;
-INSERT INTO cdc.migration (number, needs) VALUES (5, 5);
+INSERT INTO cdc.migration (number) VALUES (4);

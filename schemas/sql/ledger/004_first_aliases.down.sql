@@ -1,5 +1,5 @@
--- Takes 005_first_aliases.sql back: all values are in identity_alias again.
-DELETE FROM cdc.migration WHERE number = 5;
+-- Takes 004_first_aliases.sql back: all values are in identity_alias again.
+DELETE FROM cdc.migration WHERE number = 4;
 INSERT INTO cdc.identity_alias (account_id, kind, value, contact_id)
 SELECT account_id, kind, value, contact_id FROM cdc.known_by ON CONFLICT DO NOTHING;
 DROP VIEW cdc.known_by;
