@@ -2,6 +2,7 @@ import { connect as connectTcp, isIP, type Socket } from 'node:net';
 import { type ConnectionOptions, connect as connectTls } from 'node:tls';
 import type { Admin, Consumer } from 'kafkajs';
 import type { Logger } from '../core/ports/log';
+import { toKafkaError } from './errors';
 import {
   type Cluster,
   type ClusterOptions,
@@ -41,6 +42,9 @@ const METADATA_MAX_AGE_MS = 60_000;
 const CONSUMER_METADATA_MAX_AGE_MS = 10_000;
 /** TCP's own probes keep firewalls from forgetting an idle connection. */
 const TCP_KEEPALIVE_MS = 30_000;
+
+/** Kind of coordinator, in the protocol. */
+const GROUP = 0;
 
 /** Few and quick (0.7 s): whoever owns a client tries again as a whole, with a backoff that is seen. */
 const RETRY = { retries: 3, initialRetryTime: 100, maxRetryTime: 2000, multiplier: 2, factor: 0.2 };
@@ -102,11 +106,18 @@ export function openLink(
   return { cluster: new KafkajsCluster(options), cut };
 }
 
-/** Whether the cluster can be entered at all, told within a second or so: a consumer itself is more patient. */
-export async function probe(access: KafkaAccess, log: Logger): Promise<void> {
+/**
+ * Whether the cluster can be entered and the group joined, told within a second or so: a consumer itself is more patient, and
+ * takes a group that is forbidden for one that nobody coordinates.
+ */
+export async function probe(access: KafkaAccess, log: Logger, groupId: string): Promise<void> {
   const { cluster, cut } = openLink(access, log);
   try {
     await cluster.connect();
+    const broker = await cluster.brokerPool.findConnectedBroker();
+    await broker.findGroupCoordinator({ groupId, coordinatorType: GROUP }).catch((error: { type?: string }) => {
+      if (error.type === 'GROUP_AUTHORIZATION_FAILED') throw toKafkaError(error, `group ${groupId}`);
+    });
   } finally {
     cut(new Error('the probe is over'));
   }

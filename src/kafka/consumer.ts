@@ -104,7 +104,7 @@ class KafkaGroupConsumer implements GroupConsumer {
 
   private async join(onBatch: Parameters<GroupConsumer['run']>[0]): Promise<void> {
     const { consumer } = this.client;
-    await probe(this.o.access, this.o.log);
+    await probe(this.o.access, this.o.log, this.o.groupId);
     await consumer.connect();
     await consumer.subscribe({ topics: [...this.o.topics], fromBeginning: true });
     await consumer.run({

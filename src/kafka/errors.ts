@@ -6,6 +6,8 @@ interface KafkajsError extends Error {
   readonly type?: string;
   readonly code?: string | number;
   readonly retriable?: boolean;
+  /** Of an answer that is about one topic. */
+  readonly topic?: string;
 }
 
 const REFUSED = new Set([
@@ -35,18 +37,23 @@ const AWAY = new Set([
 /** Not in kafkajs's table of codes. */
 const PRODUCER_FENCED = 'Unknown error code 90';
 
-/** Any failure of kafkajs as a CdcError. Errors of brokers hold codes and topic names, never values or keys. */
-export function toKafkaError(error: unknown): CdcError {
+/**
+ * Any failure of kafkajs as a CdcError. Errors of brokers hold codes and topic names, never values or keys. `asked`: what the
+ * request was about, where the answer does not say.
+ */
+export function toKafkaError(error: unknown, asked?: string): CdcError {
   const root = rootOf(error);
   if (root instanceof CdcError) return root;
   if (!(root instanceof Error)) return new CdcError('internal', String(root), { cause: error });
-  const { name, type, message } = root as KafkajsError;
+  const { name, type, message, topic = asked } = root as KafkajsError;
   if (isTlsTrouble(root))
     return new CdcError('kafka_refused', `TLS to Kafka failed: ${message}`, {
       cause: error,
       fix: 'Check KAFKA_SSL_CA, KAFKA_SSL_CERT and KAFKA_SSL_KEY.',
     });
-  return new CdcError(kindOf(root, name, type ?? '', message), message, { cause: error });
+  return new CdcError(kindOf(root, name, type ?? '', message), topic ? `${topic}: ${message}` : message, {
+    cause: error,
+  });
 }
 
 function kindOf(error: KafkajsError, name: string, type: string, message: string): ErrorKind {

@@ -26,7 +26,7 @@ export async function findTopics(cluster: Cluster, names: readonly string[]): Pr
       await cluster.addMultipleTargetTopics([name]);
       found.push(name);
     } catch (error) {
-      const trouble = toKafkaError(error);
+      const trouble = toKafkaError(error, name);
       if (trouble.kind !== 'topic_missing') throw trouble;
     }
   }
