@@ -22,6 +22,8 @@ const servers = {
 module.exports = {
   // On a busy machine of two cores everything may take ten times longer; what must be quick is asserted where it matters.
   testTimeout: 60_000,
+  // Jest leaves one core alone, but most tests wait for servers and not for a core.
+  maxWorkers: Math.max(2, require('node:os').availableParallelism() - 1),
   reporters: ['default', ['<rootDir>/test/support/count-reporter.js', { file: '.dev/test-counts.json' }]],
   projects: [
     { ...common, displayName: 'unit', testMatch: ['<rootDir>/test/{unit,property}/**/*.test.ts'] },
