@@ -1,11 +1,11 @@
-import { mkdtempSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Type } from 'avsc';
 import { type Contract, parseContract } from '../../../src/avro/contract';
 import { readContracts } from '../../../src/avro/contract-files';
 import { schemasOf } from '../../../src/avro/envelope';
 import { CdcError } from '../../../src/core/errors';
+import { temporaryFolder } from '../../support/temporary-folder';
 
 const SCHEMAS = join(__dirname, '../../../schemas/avro');
 const TABLES = [
@@ -137,7 +137,7 @@ test('refuses what is not JSON', () => {
 
 describe('a folder', () => {
   const folder = (files: Record<string, unknown>) => {
-    const path = mkdtempSync(join(tmpdir(), 'contract-'));
+    const path = temporaryFolder('contract');
     for (const [name, json] of Object.entries(files)) writeFileSync(join(path, name), JSON.stringify(json));
     return path;
   };

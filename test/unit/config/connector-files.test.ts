@@ -1,5 +1,4 @@
-import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import type { ConnectorConfig } from '../../../src/config/connector';
@@ -7,13 +6,14 @@ import { loadConnectors, parseConnector, selectConnectors } from '../../../src/c
 import { connectorJsonSchema } from '../../../src/config/connector-json-schema';
 import type { Problem } from '../../../src/config/problems';
 import { CdcError } from '../../../src/core/errors';
+import { temporaryFolder } from '../../support/temporary-folder';
 
 const SOURCE = 'ventia.PostgresSource';
 
 const placeholder = (inside: string) => `\${${inside}}`;
 
 function folder(files: Record<string, unknown>): string {
-  const directory = mkdtempSync(join(tmpdir(), 'connectors-'));
+  const directory = temporaryFolder('connectors');
   for (const [name, content] of Object.entries(files)) {
     writeFileSync(join(directory, name), typeof content === 'string' ? content : JSON.stringify(content));
   }

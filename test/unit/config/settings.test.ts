@@ -1,15 +1,16 @@
-import { mkdtempSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Environment, loadSettings, needed } from '../../../src/config/settings';
 import type { Role } from '../../../src/config/variables';
 import { CdcError } from '../../../src/core/errors';
+import { temporaryFolder } from '../../support/temporary-folder';
 
 const URL_OF_VENTIA = 'postgresql://capture:p%40ss@db:5432/ventia_db';
 const SECRET = 'planted-secret-4711';
 
 function file(name: string, content: string): string {
-  const path = join(mkdtempSync(join(tmpdir(), 'settings-')), name);
+  const path = join(temporaryFolder('settings'), name);
   writeFileSync(path, content);
   return path;
 }

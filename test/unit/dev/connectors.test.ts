@@ -1,11 +1,9 @@
-import { mkdtempSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { loadConnectors } from '../../../src/config/connector-files';
 import { connectorsFor } from '../../../src/dev/connectors';
+import { temporaryFolder } from '../../support/temporary-folder';
 
 test('profile repo has its schemas in the connector files, and the same topics', () => {
-  const dir = mkdtempSync(join(tmpdir(), 'connectors-'));
+  const dir = temporaryFolder('connectors');
   const seed = loadConnectors(connectorsFor('seed', dir), {});
   const repo = loadConnectors(connectorsFor('repo', dir), {});
   const withoutSchemas = (connectors: typeof seed) =>

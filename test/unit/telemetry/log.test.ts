@@ -1,17 +1,17 @@
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { CdcError } from '../../../src/core/errors';
 import type { Logger } from '../../../src/core/ports/log';
 import { createLogger, type LogOptions, withoutUrlPasswords } from '../../../src/telemetry/log';
 import { compileSources } from '../../support/compiled';
+import { temporaryFolder } from '../../support/temporary-folder';
 
 const SECRET = 'planted-secret';
 
 /** What the logger wrote, read back at once: nothing waits for an event loop. */
 function written(use: (log: Logger) => void, options: Partial<LogOptions> = {}): string {
-  const file = join(mkdtempSync(join(tmpdir(), 'log-')), 'deep', 'cdc.log');
+  const file = join(temporaryFolder('log'), 'deep', 'cdc.log');
   use(createLogger({ level: 'info', pretty: false, file, ...options }));
   return readFileSync(file, 'utf8');
 }
