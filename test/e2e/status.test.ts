@@ -1,7 +1,7 @@
 import type { StatusView } from '../../src/core/status';
 import { withClient } from '../support/databases';
 import { TestPipeline } from '../support/pipeline';
-import type { RunningService } from '../support/service';
+import { type RunningService, runCli } from '../support/service';
 import { VentiaRows } from '../support/ventia-rows';
 import { eventually } from '../support/wait';
 
@@ -81,6 +81,19 @@ it('a sink that waits for a lock is stalled, with the reason; then it runs', asy
     timeoutMs: 40_000,
     intervalMs: 300,
   });
+});
+
+it('--watch shows it again and again until Ctrl-C, and ends in good order', async () => {
+  const { code, stdout } = await runCli(['status', '--watch', '--json'], pipeline.env, (written, kill) => {
+    if (written.split('\n').length > 2) kill('SIGINT');
+  });
+  const views = stdout
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line) as StatusView);
+  expect(code).toBe(0);
+  expect(views.length).toBeGreaterThanOrEqual(2);
+  expect(Date.parse(views[1]!.at) - Date.parse(views[0]!.at)).toBeGreaterThanOrEqual(2000);
 });
 
 it('a process that ends in good order is gone at once', async () => {

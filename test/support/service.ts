@@ -13,13 +13,17 @@ export interface Finished {
   readonly stderr: string;
 }
 
+/** Sees what the command has written so far, and may end it. */
+export type Watching = (stdout: string, kill: (signal: NodeJS.Signals) => void) => void;
+
 /** A `ventia-cdc` command as its users run it: a process of its own, the built program, nothing on standard input. */
-export async function runCli(args: readonly string[], env: Env): Promise<Finished> {
+export async function runCli(args: readonly string[], env: Env, onOutput?: Watching): Promise<Finished> {
   const child = launch(args, env);
   const texts = { stdout: '', stderr: '' };
   for (const name of ['stdout', 'stderr'] as const)
     child[name]!.on('data', (chunk: Buffer) => {
       texts[name] += chunk.toString();
+      onOutput?.(texts.stdout, (signal) => child.kill(signal));
     });
   const [code] = (await once(child, 'close')) as [number | null];
   return { code, ...texts };
