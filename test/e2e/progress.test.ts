@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { startKafkaProxy } from '../support/kafka-proxy';
 import { OwnSource } from '../support/own-source';
 import { TestPipeline } from '../support/pipeline';
@@ -33,7 +34,10 @@ afterAll(async () => {
   await pipeline?.drop();
   await kafka?.close();
 });
-afterEach(() => kafka.pass());
+afterEach(() => {
+  kafka.pass();
+  kafka.throttle(Number.POSITIVE_INFINITY);
+});
 
 const slot = async () =>
   (
@@ -85,6 +89,27 @@ it('back-pressure for longer than wal_sender_timeout: the same connection goes o
   expect((await slot()).pid).toBe(pid);
   kafka.pass();
   await pipeline.captured();
+  expect((await slot()).pid).toBe(pid);
+  await expectTopicIsTable(pipeline, 'tenants');
+});
+
+it('a slow link to Kafka, for longer than wal_sender_timeout: behind, not stalled, and the same connection goes on', async () => {
+  const { pid } = await slot();
+  kafka.throttle(60_000);
+  await source.query(
+    `INSERT INTO ventia.tenants (name, slug) SELECT repeat('x', 100), 'despacio-' || g FROM generate_series(1, 1500) g`,
+  );
+  const began = Date.now();
+  let over = false;
+  const done = pipeline.captured(60_000).finally(() => {
+    over = true;
+  });
+  while (!over) {
+    expect((await service.readiness()).status).toBe(200);
+    await sleep(200);
+  }
+  await done;
+  expect(Date.now() - began).toBeGreaterThan(4_000);
   expect((await slot()).pid).toBe(pid);
   await expectTopicIsTable(pipeline, 'tenants');
 });

@@ -2,6 +2,7 @@ import type { ChangeEvent, Op, Row } from '../../src/core/change';
 import type { Rules } from '../../src/messaging/decide/rules';
 import { rememberingPhoneNormalizer } from '../../src/messaging/normalize/phone';
 import { DEFAULT_NORMALIZATION } from '../../src/messaging/normalize/settings';
+import { jumpingClock } from './doubles/wal';
 
 export const RULES: Rules = {
   ...DEFAULT_NORMALIZATION,
@@ -36,7 +37,7 @@ export function changeEvent(table: string, id: string, after: Row | null, option
     before: options.before ?? null,
     after,
     unchanged: options.unchanged ?? null,
-    commitTime: EPOCH_US + commitLsn * 1_000_000n + 123_456n,
+    commitTime: EPOCH_US + jumpingClock(commitLsn) + 123_456n,
     table,
   };
 }

@@ -6,8 +6,8 @@ import { join, resolve } from 'node:path';
 import { ANY_PORTS, startStack } from '../../src/dev/stack/stack';
 import type { TestStack } from './stack';
 
-/** Another line of Kafka than ours is asked for: `KAFKA_VERSION=3.9.1 npm run test:kafka`. */
-const { KAFKA_VERSION } = process.env;
+/** Another line than ours is asked for: `KAFKA_VERSION=3.9.1 npm run test:kafka`, `npm run test:matrix`. */
+const { KAFKA_VERSION, POSTGRES_BINARIES } = process.env;
 
 const PROJECT = resolve(__dirname, '..', '..');
 
@@ -49,7 +49,7 @@ export async function startTestServers(): Promise<TestStack & { stop(): Promise<
 
 /** The servers that `npm run test:stack` left running, if they still answer. */
 export async function keptStack(): Promise<KeptStack | undefined> {
-  if (KAFKA_VERSION !== undefined || !existsSync(KEPT_FILE)) return undefined;
+  if ((KAFKA_VERSION ?? POSTGRES_BINARIES) !== undefined || !existsSync(KEPT_FILE)) return undefined;
   const kept = JSON.parse(readFileSync(KEPT_FILE, 'utf8')) as KeptStack;
   const ports = [new URL(kept.postgresUrl).port, kept.kafkaBrokers.split(':')[1], new URL(kept.registryUrl).port];
   const alive = await Promise.all(ports.map((port) => accepts(Number(port))));

@@ -16,6 +16,8 @@ export interface TcpProxy {
   readonly frozen: boolean;
   /** What is frozen passes again, nothing lost. */
   pass(): void;
+  /** No more than so many bytes a second, on each connection and in each direction; Infinity = as fast as it goes. */
+  throttle(bytesPerSecond: number): void;
   /** Resets the connections there are (RST to both sides); new ones pass. */
   cut(): void;
   /** Cuts, and refuses new connections, as where no server runs. */
@@ -35,6 +37,7 @@ export async function startTcpProxy(target: string, rewrite?: (proxyPort: number
   let frozen = false;
   let accepted = 0;
   let budget = Number.POSITIVE_INFINITY;
+  let rate = Number.POSITIVE_INFINITY;
 
   const server = createServer({ allowHalfOpen: true }, (client) => {
     accepted++;
@@ -53,11 +56,15 @@ export async function startTcpProxy(target: string, rewrite?: (proxyPort: number
 
   function relay(from: Socket, to: Socket, change: Rewrite = (chunk) => chunk): void {
     from.on('data', (chunk: Buffer) => {
-      if (to.write(change(chunk))) return;
+      const room = to.write(change(chunk));
+      if (room && rate === Number.POSITIVE_INFINITY) return;
       from.pause();
-      to.once('drain', () => {
+      const goOn = () => {
         if (!frozen) from.resume();
-      });
+      };
+      const later = () => setTimeout(goOn, (chunk.length / rate) * 1000);
+      if (room) later();
+      else to.once('drain', later);
     });
     from.on('end', () => to.end());
   }
@@ -105,6 +112,9 @@ export async function startTcpProxy(target: string, rewrite?: (proxyPort: number
     },
     get frozen() {
       return frozen;
+    },
+    throttle(bytesPerSecond) {
+      rate = bytesPerSecond;
     },
     pass() {
       frozen = false;

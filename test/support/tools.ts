@@ -42,6 +42,14 @@ export const OLDEST_POSTGRES: Tool = {
   optional: true,
 };
 
+/** Of the servers that tests start for themselves and share. */
+export function postgresMajor(): number {
+  const { POSTGRES_BINARIES } = process.env;
+  if (POSTGRES_BINARIES === undefined) return 18;
+  const text = execFileSync(join(POSTGRES_BINARIES, 'postgres'), ['--version'], { encoding: 'utf8' });
+  return Number(/(\d+)/.exec(text)![1]);
+}
+
 /** A Python that can import the packages (named as for pip): of the folder .dev/venv where there is one, else python3. */
 export function requirePython(packages: readonly string[]): Tool {
   const venv = join('.dev', 'venv');

@@ -13,7 +13,7 @@ export interface PostgresOptions {
   readonly port: number;
   /** Server settings beyond the defaults below, as in postgresql.conf. */
   readonly settings?: Readonly<Record<string, string | number>>;
-  /** Folder with `initdb` and `postgres` of another version; default: embedded PostgreSQL 18. */
+  /** Folder with `initdb` and `postgres` of another version; default: POSTGRES_BINARIES, else embedded PostgreSQL 18. */
   readonly binaries?: string;
 }
 
@@ -40,7 +40,7 @@ const DEFAULTS = {
  * `kill -9` of anybody. As root the server runs as `postgres` (or `nobody`), because it refuses to be root.
  */
 export async function startPostgres(options: PostgresOptions): Promise<Postgres> {
-  const binaries = options.binaries ?? embeddedBinaries();
+  const binaries = options.binaries ?? process.env.POSTGRES_BINARIES ?? embeddedBinaries();
   const user = process.getuid?.() === 0 ? serverUser() : undefined;
   const data = join(options.dir, 'data');
   mkdirSync(options.dir, { recursive: true });

@@ -74,6 +74,21 @@ describe('a link that breaks', () => {
     await replacement.stream.stop();
   });
 
+  test('slow: what takes longer than every timeout comes over one connection', async () => {
+    await setTimeoutOfServer('1s');
+    const { stream, recorder } = await startRecording(source, { url: proxy.through(source.url), silenceMs: 2_000 });
+    const reader = await source.reader();
+    proxy.throttle(300_000);
+    await source.sql(`INSERT INTO t SELECT i, repeat('x', 1000) FROM generate_series(1, 1500) i`);
+    const began = performance.now();
+    await eventually(() => recorder.commitEnds.length === 1, { timeoutMs: 25_000 });
+    expect(performance.now() - began).toBeGreaterThan(3_000);
+    expect(recorder.ends).toEqual([]);
+    expect(await source.reader()).toBe(reader);
+    proxy.throttle(Number.POSITIVE_INFINITY);
+    await stream.stop();
+  });
+
   test('by default we notice within 13 s, and the server within the 10 s we asked of it, even if it had no limit', async () => {
     await setTimeoutOfServer('0');
     const { stream, recorder } = await startRecording(source, { url: proxy.through(source.url) });

@@ -1,7 +1,7 @@
 import type { CdcError } from '../../../src/core/errors';
 import type { SourceQueries } from '../../../src/core/ports/source';
 import type { ReplicationMessage } from '../../../src/core/replication-message';
-import { RELATION, row } from './wal';
+import { jumpingClock, RELATION, row } from './wal';
 
 export const turn = () => new Promise((resolve) => setImmediate(resolve));
 
@@ -125,7 +125,7 @@ export class PretendedSource {
   private transaction(fill: (messages: ReplicationMessage[]) => void): void {
     this.lsn += 10n;
     const commitLsn = this.lsn;
-    const commitTime = 1_000_000n;
+    const commitTime = jumpingClock(commitLsn);
     this.wal.push({ type: 'begin', commitLsn, commitTime, xid: this.xid++ }, { type: 'relation', relation: RELATION });
     fill(this.wal);
     this.wal.push({ type: 'commit', commitLsn, endLsn: commitLsn + 10n, commitTime });

@@ -41,10 +41,13 @@ export function row(id: number, tenant: number, version = 0): Tuple {
   return tuple;
 }
 
+/** A clock that is set back and ahead all the time: nothing may depend on times for order. Microseconds. */
+export const jumpingClock = (lsn: bigint): bigint => ((lsn * 7_919n) % 997n) * 1_000_000n;
+
 /** All messages of the transactions, in order, with the index of the transaction each belongs to. */
 export function messagesOf(transactions: readonly FakeTransaction[]): { tx: number; message: ReplicationMessage }[] {
   return transactions.flatMap(({ commitLsn, endLsn, changes }, tx) => {
-    const commitTime = commitLsn * 1_000_000n;
+    const commitTime = jumpingClock(commitLsn);
     const messages: ReplicationMessage[] = [{ type: 'begin', commitLsn, commitTime, xid: tx + 1 }];
     messages.push({ type: 'relation', relation: RELATION });
     for (const { op, id, tenant, oldTenant } of changes) {
