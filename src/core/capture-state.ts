@@ -1,6 +1,6 @@
 import { CdcError } from './errors';
 import { formatLsn, type Lsn, parseLsn } from './lsn';
-import type { SlotHistory } from './ports/source';
+import type { DecodedCount, SlotHistory } from './ports/source';
 import type { TableMark } from './table-mark';
 
 /**
@@ -13,6 +13,8 @@ export interface SourceState {
   readonly epoch: number;
   /** Why the stream is known not to tell this history any more; absent = it does. */
   readonly forked?: string;
+  /** Why the slot is known to be another one; absent = it is not. */
+  readonly replaced?: string;
 }
 
 export interface TopicsState {
@@ -85,6 +87,8 @@ export interface ConfirmedState {
   readonly atMost: string;
   /** Transactions whose commit record lies before are in the topics for good, whatever the slot brings again. */
   readonly atLeast?: string;
+  /** Of the slot when it was last looked at. */
+  readonly decoded?: DecodedCount;
 }
 
 /** The number of partitions is being raised. */
@@ -177,6 +181,7 @@ export function judgeHistory(state: State, connector: string, found: SlotHistory
       `the source is system ${found.systemId} timeline ${found.timeline}, captured was ${source.systemId} timeline ${source.timeline}`,
     );
   if (source?.forked !== undefined) return new CdcError('source_forked', source.forked);
+  if (source?.replaced !== undefined) return new CdcError('slot_replaced', source.replaced);
   if (repair?.phase === 'slot')
     return new CdcError('slot_replaced', `a repair of the slot was begun at ${repair.since} and did not end`);
   if (atMost !== null && found.confirmedLsn > atMost)
@@ -185,4 +190,15 @@ export function judgeHistory(state: State, connector: string, found: SlotHistory
       `the slot stands at ${formatLsn(found.confirmedLsn)}, but no more than ${formatLsn(atMost)} was ever confirmed`,
     );
   return null;
+}
+
+/**
+ * Whether the slot was made anew since it was last looked at, however near to where it stood: it has decoded less then. `found`
+ * must have been seen while the slot was ours, so that nobody else counted on meanwhile.
+ */
+export function judgeDecoded(state: State, connector: string, found: DecodedCount | null): CdcError | null {
+  const known = readState<ConfirmedState>(state, stateKeys.confirmed(connector))?.decoded;
+  if (!known || known.since !== found?.since || found.transactions >= known.transactions) return null;
+  const what = `${found.transactions} transactions were decoded through the slot, and ${known.transactions} before: it was made anew`;
+  return new CdcError('slot_replaced', what);
 }

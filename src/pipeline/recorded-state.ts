@@ -1,6 +1,7 @@
 import {
   confirmedAtMost,
   heldAtLeast,
+  judgeDecoded,
   judgeHistory,
   type RepairState,
   type RepartitionState,
@@ -40,14 +41,18 @@ export class RecordedState {
     return epoch;
   }
 
-  /** `begun`: the source, looked at after the stream began and before anything was confirmed. Rejects with source_forked. */
+  /**
+   * `begun`: the source, looked at after the stream began and before anything was confirmed. Rejects with source_forked,
+   * slot_replaced, which is recorded first: for later lives and the repair.
+   */
   async witness(topics: readonly string[], begun: SourceInspection): Promise<HistoryWitness> {
     const tails = this.writer.topics
       .filter(({ name }) => topics.includes(name))
       .flatMap(({ name, partitions }) => Array.from({ length: partitions }, (_, p) => this.writer.tail(name, p)));
     const present = tails.filter((tail) => tail !== null);
     const witness = new HistoryWitness(present, BigInt(this.epoch(begun)), begun.confirmedLsn);
-    const trouble = witness.judgeEnd(begun.walLsn);
+    const replaced = judgeDecoded(this.writer.state, this.connector, begun.slot.decoded);
+    const trouble = replaced ?? witness.judgeEnd(begun.walLsn);
     if (!trouble) return witness;
     const batch = this.writer.newBatch();
     const [key, source] = this.forked(trouble);
@@ -56,10 +61,10 @@ export class RecordedState {
     throw trouble;
   }
 
-  /** What tells later lives and the repair that the source no longer tells the history that the topics hold. */
-  forked(why: CdcError): [key: string, value: object] {
+  /** What tells later lives and the repair that the source, or the slot, no longer tells the history that the topics hold. */
+  forked({ kind, message }: CdcError): [key: string, value: object] {
     const key = stateKeys.source(this.connector);
-    return [key, { ...this.wanted.get(key), forked: why.message }];
+    return [key, { ...this.wanted.get(key), [kind === 'slot_replaced' ? 'replaced' : 'forked']: message }];
   }
 
   /** What earlier lives recorded as the most that they might confirm. */

@@ -1,8 +1,8 @@
-import { type RepairState, stateKeys } from '../core/capture-state';
+import { type ConfirmedState, type RepairState, stateKeys } from '../core/capture-state';
 import { CdcError, toCdcError } from '../core/errors';
 import type { HistoryWitness } from '../core/history-witness';
-import { formatLsn } from '../core/lsn';
-import type { ReplicationStream, SourceInspection, SourceQueries } from '../core/ports/source';
+import { formatLsn, type Lsn } from '../core/lsn';
+import type { DecodedCount, ReplicationStream, SourceInspection, SourceQueries } from '../core/ports/source';
 import type { TopicWriter } from '../core/ports/topics';
 import { Progress } from '../core/progress';
 import type { CaptureOptions, CapturePorts, SaveState } from './capture-ports';
@@ -38,6 +38,8 @@ export class Session {
   private confirmation: Confirmation | null = null;
   private pump: Pump | null = null;
   private stopLoads: (() => void) | null = null;
+  /** Of the slot, while it was ours. */
+  private decoded: DecodedCount | null = null;
   private upkeep: { stop(): void } | null = null;
 
   /** `source`: as it was looked at `lookedMs`, before the slot was taken. */
@@ -109,7 +111,9 @@ export class Session {
     const epoch = recorded.epoch(this.source);
     const partitions = recorded.partitions(topics);
     this.ports.stats.epoch = BigInt(epoch);
-    const witness = await recorded.witness(topics, await begun);
+    const source = await begun;
+    this.decoded = source.slot.decoded;
+    const witness = await recorded.witness(topics, source);
     return { recorded, epoch, partitions, witness };
   }
 
@@ -134,14 +138,18 @@ export class Session {
       progress,
       recorded: recorded.confirmedAtMost,
       trailMs: o.confirmTrailMs,
-      record: (atMost, atLeast) =>
-        save([[stateKeys.confirmed(o.connector), { atMost: formatLsn(atMost), atLeast: formatLsn(atLeast) }]]),
+      record: (atMost, atLeast) => save([[stateKeys.confirmed(o.connector), this.confirmed(atMost, atLeast)]]),
       onConfirmed: (end) => {
         ports.stats.confirmedLsn = end;
       },
     });
     this.confirmation = confirmation;
     return { flusher, save, confirmation };
+  }
+
+  private confirmed(atMost: Lsn, atLeast: Lsn): ConfirmedState {
+    const confirmed: ConfirmedState = { atMost: formatLsn(atMost), atLeast: formatLsn(atLeast) };
+    return this.decoded === null ? confirmed : { ...confirmed, decoded: this.decoded };
   }
 
   /** That history forked is recorded first, for later lives and the repair. */
@@ -154,6 +162,7 @@ export class Session {
   /** Looks at the source again; rejects with what is wrong with it, and with table_changed. */
   async look(): Promise<SourceInspection> {
     const inspection = await this.ports.inspect();
+    this.decoded = inspection.slot.decoded;
     this.tables?.check(inspection);
     return inspection;
   }

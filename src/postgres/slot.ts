@@ -35,17 +35,22 @@ export async function observeSlot(sql: Sql, name: string): Promise<ObservedSlot 
     retained: string | null;
     sent: string | null;
     waits: string | null;
+    since: string | null;
+    transactions: string | null;
   }>(
     `SELECT to_jsonb(s) AS slot, r.sent_lsn AS sent, a.wait_event_type || '/' || a.wait_event AS waits,
+       (SELECT stats_reset::text FROM pg_stat_bgwriter) AS since,
+       CASE WHEN t.stats_reset IS NULL THEN t.total_txns END AS transactions,
        CASE WHEN NOT pg_is_in_recovery() THEN pg_wal_lsn_diff(pg_current_wal_lsn(), s.restart_lsn) END AS retained
      FROM pg_replication_slots s
      LEFT JOIN pg_stat_replication r ON r.pid = s.active_pid
      LEFT JOIN pg_stat_activity a ON a.pid = s.active_pid
+     LEFT JOIN pg_stat_replication_slots t USING (slot_name)
      WHERE s.slot_name = $1`,
     [name],
   );
   if (!row) return null;
-  const { slot, retained, sent, waits } = row;
+  const { slot, retained, sent, waits, since, transactions } = row;
   const pid = (slot.active_pid as number | null) ?? null;
   const sender: WalSender | null =
     pid === null ? null : { pid, sentLsn: sent === null ? null : parseLsn(sent), waitsFor: waits };
@@ -64,6 +69,7 @@ export async function observeSlot(sql: Sql, name: string): Promise<ObservedSlot 
     safeWalBytes: slot.safe_wal_size == null ? null : BigInt(slot.safe_wal_size),
     invalidationReason: text('invalidation_reason'),
     failover: slot.failover === true,
+    decoded: since === null || transactions === null ? null : { since, transactions: Number(transactions) },
     retainedBytes: retained === null ? null : BigInt(retained),
   };
 }

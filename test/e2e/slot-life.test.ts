@@ -103,6 +103,46 @@ it('WAL removed while capture was behind: in danger first, and still at work; th
   await repaired(service);
 });
 
+it('a slot re-created after a kill, however near to where it stood: told within 5 s, and repaired', async () => {
+  const service = await capture().ready();
+  await pipeline.captured();
+  for (let i = 0; i < 3; i++) await tenant(`contado ${i}`);
+  await pipeline.captured();
+  // The count goes with the next record of what may be confirmed.
+  await source.query(`SELECT pg_logical_emit_message(true, 'x', repeat('x', 2000000))`);
+  await pipeline.captured();
+  await service.stop('SIGKILL');
+  await tenant('perdido en lo poco');
+  await source.query('SELECT pg_drop_replication_slot($1)', [pipeline.name]);
+  await source.query(`SELECT pg_create_logical_replication_slot($1, 'pgoutput')`, [pipeline.name]);
+  const next = capture();
+  await next.address();
+  const took = await timed('a slot made anew', () => next.notReady('CDC-221', 15_000));
+  expect(took).toBeLessThan(5_000);
+  expect(await next.readiness()).toMatchObject({ fix: 'ventia-cdc repair slot' });
+  await repaired(next);
+});
+
+it('a server whose backend crashes counts anew what it has decoded: no slot is taken for another one', async () => {
+  const decoded = async () =>
+    (
+      await source.query('SELECT total_txns AS n FROM pg_stat_replication_slots WHERE slot_name = $1', [pipeline.name])
+    )[0];
+  const service = await capture().ready();
+  for (let i = 0; i < 3; i++) await tenant(`antes ${i}`);
+  await source.query(`SELECT pg_logical_emit_message(true, 'x', repeat('x', 2000000))`);
+  await pipeline.captured();
+  const before = Number((await decoded())!.n);
+  const [{ pid }] = (await source.query('SELECT active_pid AS pid FROM pg_replication_slots')) as [{ pid: number }];
+  process.kill(pid, 'SIGKILL');
+  await eventually(async () => Number((await decoded())?.n ?? before) < before, { timeoutMs: 30_000 });
+  await service.ready(30_000);
+  await tenant('despues');
+  await pipeline.captured();
+  expect(service.log.map(({ code }) => code)).not.toContain('CDC-221');
+  await expectTopicIsTable(pipeline, 'tenants');
+});
+
 it.each<[string, () => Promise<unknown>]>([
   [
     're-created',

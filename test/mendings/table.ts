@@ -205,6 +205,14 @@ export const MENDINGS: readonly Mending[] = [
     test: unit('unit/core/capture-state', ''),
   },
   {
+    fault: 'F09',
+    without: 'a slot made anew near to where the old one stood is taken for it',
+    file: 'src/core/capture-state.ts',
+    find: 'found.transactions >= known.transactions',
+    replace: 'found.transactions >= 0',
+    test: unit('unit/core/capture-state', 'transactions decoded through the slot'),
+  },
+  {
     fault: 'F10',
     without: 'a slot that lost its WAL is streamed from',
     file: 'src/postgres/slot.ts',

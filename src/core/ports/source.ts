@@ -110,6 +110,15 @@ export interface SlotFacts {
   readonly safeWalBytes: bigint | null;
   /** Serves its reader; null = nobody reads. */
   readonly sender: WalSender | null;
+  /** Null where the server's statistics do not tell. */
+  readonly decoded: DecodedCount | null;
+}
+
+/** What was decoded through a slot since it was made: one made anew under its name begins at 0. */
+export interface DecodedCount {
+  /** Begin of the server's statistics: after a crash it counts anew. */
+  readonly since: string;
+  readonly transactions: number;
 }
 
 export interface WalSender {

@@ -1,9 +1,10 @@
 import type { Admin } from 'kafkajs';
 import { silentLogger } from '../../../src/core/ports/log';
+import { formatPosition } from '../../../src/core/position';
 import { type KafkaAdmin, openAdmin } from '../../../src/kafka/admin';
 import type { TopicSpec } from '../../../src/kafka/topic-plan';
 import { uniqueName } from '../../support/stack';
-import { access, append, closeWriters, createTopics, openWriter, withAdmin } from './support';
+import { access, append, closeWriters, createTopics, openWriter, position, readAll, withAdmin } from './support';
 
 jest.setTimeout(30_000);
 
@@ -48,6 +49,22 @@ describe('ensureTopics', () => {
     expect(setting(orders, 'message.timestamp.after.max.ms')).toBe('9223372036854775807');
     expect(setting(state, 'segment.bytes')).toBe('8388608');
     expect(setting(deadLetters, 'cleanup.policy')).toBe('delete');
+  });
+
+  it('makes topics that take what a source commits whose clock is years ahead, or was set back', async () => {
+    const [changes, state, deadLetters] = specs().map(({ name }) => name) as [string, string, string];
+    await admin.ensureTopics([
+      { name: changes, purpose: 'changes', partitions: 3 },
+      { name: state, purpose: 'state', partitions: 1 },
+      { name: deadLetters, purpose: 'dead-letters', partitions: 1 },
+    ]);
+    const topics = { data: changes, other: changes, state, deadLetters };
+    const writer = await openWriter(topics, { topics: [changes] });
+    const batch = writer.newBatch();
+    for (const [n, time] of [Date.now(), Date.UTC(2040), Date.UTC(2001)].entries())
+      append(batch, changes, 0, n, formatPosition(position(n)), time);
+    await writer.flush(batch);
+    expect((await readAll(changes, 0)).filter((record) => !record.isControlRecord)).toHaveLength(3);
   });
 
   it('mends single settings and keeps those it does not know', async () => {

@@ -1,4 +1,4 @@
-import { capturedBefore, judgeHistory, stateKeys } from '../../../src/core/capture-state';
+import { capturedBefore, judgeDecoded, judgeHistory, stateKeys } from '../../../src/core/capture-state';
 
 const NAME = 'ventia-source';
 const found = { systemId: '7', timeline: 1, confirmedLsn: 0x20n };
@@ -30,6 +30,23 @@ it.each([
   ['a repair that is under way', { source, repair: { ...repair, phase: 'load' } }, undefined],
 ] as const)('history: %s', (_, records, kind) => {
   expect(judgeHistory(state(records), NAME, found)?.kind).toBe(kind);
+});
+
+it.each([
+  ['as many', { since: 'start', transactions: 5 }, undefined],
+  ['more', { since: 'start', transactions: 6 }, undefined],
+  ['fewer: it was made anew', { since: 'start', transactions: 4 }, 'slot_replaced'],
+  ['fewer since the server crashed', { since: 'crash', transactions: 0 }, undefined],
+  ['not told', null, undefined],
+] as const)('transactions decoded through the slot: %s', (_, now, kind) => {
+  const confirmed = { atMost: '1/0', decoded: { since: 'start', transactions: 5 } };
+  expect(judgeDecoded(state({ source, confirmed }), NAME, now)?.kind).toBe(kind);
+  expect(judgeDecoded(state({ source, confirmed: { atMost: '1/0' } }), NAME, now)).toBeNull();
+});
+
+it('what was found of the slot stays, whatever it shows later', () => {
+  const replaced = { ...source, replaced: 'it was made anew' };
+  expect(judgeHistory(state({ source: replaced }), NAME, found)).toMatchObject({ kind: 'slot_replaced' });
 });
 
 it('knows of another connector nothing', () => {

@@ -27,6 +27,7 @@ function sightOf(given: Given, number: number): CaptureSight {
     retainedBytes: 0n,
     safeWalBytes: null,
     sender: given.sender ?? null,
+    decoded: null,
   };
   const source = {
     systemId: '1',

@@ -50,7 +50,14 @@ const process = (name: string, task: TaskReport, at = ago(3)): ProcessReport => 
   tasks: [task],
 });
 const partition = (lag: bigint): GroupPartition => ({ topic: TOPIC, partition: 0, committed: 5n, end: 5n + lag, lag });
-const slot = { name: 'ventia_cdc', walStatus: 'reserved', retainedBytes: 100n, safeWalBytes: 3600n, sender: null };
+const slot = {
+  name: 'ventia_cdc',
+  walStatus: 'reserved',
+  retainedBytes: 100n,
+  safeWalBytes: 3600n,
+  sender: null,
+  decoded: null,
+};
 
 const facts = (given: Partial<StatusFacts> = {}, lag = 0n): StatusFacts => ({
   nowMs: NOW,

@@ -37,7 +37,14 @@ test('the budget is what may be written, by the rate; without limit or rate ther
 });
 
 describe('danger', () => {
-  const slot = { name: 's', walStatus: 'extended', retainedBytes: 600n, safeWalBytes: 400n, sender: null };
+  const slot = {
+    name: 's',
+    walStatus: 'extended',
+    retainedBytes: 600n,
+    safeWalBytes: 400n,
+    sender: null,
+    decoded: null,
+  };
   test.each([
     ['unreserved', { ...slot, walStatus: 'unreserved' }, null, true],
     ['more than half spent, less than an hour', slot, 3599, true],

@@ -40,7 +40,7 @@ function fullSocket(early: number): ReplicationStream & { readonly confirmed: bi
   };
 }
 
-const slot = { name: 's', walStatus: 'reserved', retainedBytes: 0n, safeWalBytes: null, sender: null };
+const slot = { name: 's', walStatus: 'reserved', retainedBytes: 0n, safeWalBytes: null, sender: null, decoded: null };
 const inspection = {
   tables: [],
   tablesLsn: 100n,

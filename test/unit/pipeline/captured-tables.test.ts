@@ -39,7 +39,7 @@ function found(columns: readonly string[], change: Partial<TableMark> = {}, tabl
     ...RELATION,
     columns: columns.map((name) => ({ name, typeOid: 25, typeModifier: -1, identity: true })),
   };
-  const slot = { name: 's', walStatus: null, retainedBytes: null, safeWalBytes: null, sender: null };
+  const slot = { name: 's', walStatus: null, retainedBytes: null, safeWalBytes: null, sender: null, decoded: null };
   const tables = [{ relation, mark: markOf(columns, change) }];
   return { systemId: '1', timeline: 1, confirmedLsn: 1n, walLsn: 1n, slot, standbys: [], tables, tablesLsn };
 }

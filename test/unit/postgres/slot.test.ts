@@ -8,6 +8,7 @@ const well: ObservedSlot = {
   database: 'ventia_db',
   temporary: false,
   sender: null,
+  decoded: null,
   restartLsn: 90n,
   confirmedLsn: 100n,
   walStatus: 'reserved',

@@ -97,6 +97,7 @@ export const catalog: SourceCatalog = {
     database: 'ventia_db',
     temporary: false,
     sender: null,
+    decoded: null,
     restartLsn: 90n,
     confirmedLsn: 100n,
     walStatus: 'reserved',
