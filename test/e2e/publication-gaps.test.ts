@@ -7,7 +7,7 @@ import { type Postgres, startPostgres } from '../../src/dev/stack/postgres';
 import { AlteredShop } from '../support/altered-shop';
 import { runner, withClient } from '../support/databases';
 import { TestPipeline } from '../support/pipeline';
-import { describeWithTool, OLDEST_POSTGRES } from '../support/tools';
+import { describeWithTool, OLDEST_POSTGRES, postgresMajor } from '../support/tools';
 import { eventually } from '../support/wait';
 
 jest.setTimeout(180_000);
@@ -22,19 +22,24 @@ const publication = (change: string) => `ALTER PUBLICATION ${shop.pipeline.name}
 const NOT_PUBLISHED = 'ventia.orders: the table, or a partition of it, was not published all the time';
 
 describe('what is written while a table is not published arrives all the same', () => {
-  it.each([
+  const gaps: [what: string, code: string, open: () => string][] = [
     ['a table out of the publication', 'CDC-206', () => publication('DROP TABLE ventia.orders')],
     ['no publication', 'CDC-205', () => `DROP PUBLICATION ${shop.pipeline.name}`],
-  ])('%s: named within 10 s, mended by the command it names', async (_, code, open) => {
-    await shop.sql(open());
-    await shop.write();
-    await shop.service.notReady(code, 10_000);
-    expect((await shop.service.readiness()).fix).toBe('ventia-cdc setup');
-    await shop.write();
-    await shop.pipeline.setup();
-    await shop.write();
-    await shop.converges();
-  });
+  ];
+  // What older servers do without a publication: below.
+  it.each(postgresMajor() >= 18 ? gaps : gaps.slice(0, 1))(
+    '%s: named within 10 s, mended by the command it names',
+    async (_, code, open) => {
+      await shop.sql(open());
+      await shop.write();
+      await shop.service.notReady(code, 10_000);
+      expect((await shop.service.readiness()).fix).toBe('ventia-cdc setup');
+      await shop.write();
+      await shop.pipeline.setup();
+      await shop.write();
+      await shop.converges();
+    },
+  );
 
   it('a row filter, set and taken back while capture is down', async () => {
     await shop.down();
@@ -104,42 +109,46 @@ it('a table that had another name for a while is the same: nothing is missing, n
   expect(shop.reasons).toEqual([]);
 });
 
-describeWithTool(OLDEST_POSTGRES, 'PostgreSQL 15 reads no WAL from the time without a publication,', (binaries) => {
-  const dir = mkdtempSync(join(tmpdir(), 'oldest-'));
-  let server: Postgres;
-  let old: AlteredShop;
+describeWithTool(
+  OLDEST_POSTGRES,
+  'PostgreSQL before 18 reads no WAL from the time without a publication,',
+  (binaries) => {
+    const dir = mkdtempSync(join(tmpdir(), 'oldest-'));
+    let server: Postgres;
+    let old: AlteredShop;
 
-  beforeAll(async () => {
-    const { port } = await choosePorts({ port: 0 });
-    server = await startPostgres({ dir, port, binaries, settings: { max_connections: 40 } });
-    await withClient(server.url, (client) => applyDemoSchema('seed', runner(client), async () => {}));
-    old = await AlteredShop.over(await TestPipeline.withSource(server.url));
-  });
-  afterAll(async () => {
-    await old?.pipeline.drop();
-    await server?.stop();
-    rmSync(dir, { recursive: true, force: true });
-  });
+    beforeAll(async () => {
+      const { port } = await choosePorts({ port: 0 });
+      server = await startPostgres({ dir, port, binaries, settings: { max_connections: 40 } });
+      await withClient(server.url, (client) => applyDemoSchema('seed', runner(client), async () => {}));
+      old = await AlteredShop.over(await TestPipeline.withSource(server.url));
+    });
+    afterAll(async () => {
+      await old?.pipeline.drop();
+      await server?.stop();
+      rmSync(dir, { recursive: true, force: true });
+    });
 
-  it('so that, after setup, a new slot is needed: the commands that are named mend it', async () => {
-    await old.sql(`DROP PUBLICATION ${old.pipeline.name}`);
-    await old.write();
-    await old.obey('CDC-205', 'ventia-cdc setup');
-    await old.write();
-    await old.obey('CDC-205', 'ventia-cdc repair slot --replace');
-    await old.write();
-    await old.converges();
-  });
+    it('so that, after setup, a new slot is needed: the commands that are named mend it', async () => {
+      await old.sql(`DROP PUBLICATION ${old.pipeline.name}`);
+      await old.write();
+      await old.obey('CDC-205', 'ventia-cdc setup');
+      await old.write();
+      await old.obey('CDC-205', 'ventia-cdc repair slot --replace');
+      await old.write();
+      await old.converges();
+    });
 
-  it('a gap and changes of a past form are mended as with newer ones', async () => {
-    await old.sql(`ALTER PUBLICATION ${old.pipeline.name} DROP TABLE ventia.orders`);
-    await old.write();
-    await old.sql(`ALTER PUBLICATION ${old.pipeline.name} ADD TABLE ventia.orders`);
-    await old.sql('ALTER TABLE ventia.orders REPLICA IDENTITY DEFAULT');
-    await old.write(8);
-    await old.sql('ALTER TABLE ventia.orders REPLICA IDENTITY FULL');
-    await old.write();
-    await old.obey('CDC-209', 'ventia-cdc repair table ventia.orders');
-    await old.converges();
-  });
-});
+    it('a gap and changes of a past form are mended as with newer ones', async () => {
+      await old.sql(`ALTER PUBLICATION ${old.pipeline.name} DROP TABLE ventia.orders`);
+      await old.write();
+      await old.sql(`ALTER PUBLICATION ${old.pipeline.name} ADD TABLE ventia.orders`);
+      await old.sql('ALTER TABLE ventia.orders REPLICA IDENTITY DEFAULT');
+      await old.write(8);
+      await old.sql('ALTER TABLE ventia.orders REPLICA IDENTITY FULL');
+      await old.write();
+      await old.obey('CDC-209', 'ventia-cdc repair table ventia.orders');
+      await old.converges();
+    });
+  },
+);

@@ -2,6 +2,7 @@ import { OwnSource } from '../support/own-source';
 import { TestPipeline } from '../support/pipeline';
 import type { RunningService } from '../support/service';
 import { timed } from '../support/timed';
+import { itSince } from '../support/tools';
 import { expectTopicIsTable } from '../support/topic-is-table';
 import { readChanges } from '../support/topics';
 import { VentiaRows } from '../support/ventia-rows';
@@ -74,7 +75,7 @@ describe('a source restored from a backup, slot and all', () => {
 });
 
 describe('a fail-over to a stand-by (PostgreSQL 17 and later take the slot along)', () => {
-  it('the slot is there, the timeline is another: refused, and repaired', async () => {
+  itSince(17)('the slot is there, the timeline is another: refused, and repaired', async () => {
     const primary = await OwnSource.start();
     const pipeline = TestPipeline.on(primary.databases);
     let successor: OwnSource | null = null;

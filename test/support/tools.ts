@@ -34,10 +34,10 @@ export function tool(name: ToolName): Tool {
 
 const OLDEST = '/usr/lib/postgresql/15/bin';
 
-/** Binaries of the oldest server that is supported. */
+/** Binaries of the oldest server that is supported, or of the one that is asked for. */
 export const OLDEST_POSTGRES: Tool = {
   name: 'PostgreSQL 15',
-  path: existsSync(join(OLDEST, 'postgres')) ? OLDEST : undefined,
+  path: process.env.POSTGRES_BINARIES ?? (existsSync(join(OLDEST, 'postgres')) ? OLDEST : undefined),
   install: 'apt-get install postgresql-15',
   optional: true,
 };
@@ -49,6 +49,9 @@ export function postgresMajor(): number {
   const text = execFileSync(join(POSTGRES_BINARIES, 'postgres'), ['--version'], { encoding: 'utf8' });
   return Number(/(\d+)/.exec(text)![1]);
 }
+
+/** A test of what the servers can do from a version on; on older ones it is listed as not run. */
+export const itSince = (major: number) => (postgresMajor() >= major ? it : it.skip);
 
 /** A Python that can import the packages (named as for pip): of the folder .dev/venv where there is one, else python3. */
 export function requirePython(packages: readonly string[]): Tool {

@@ -5,6 +5,7 @@ import type { SourceOptions } from '../../../src/postgres/setup-step';
 import type { ExpectedSource } from '../../../src/postgres/source-catalog';
 import { openSourceSetup } from '../../../src/postgres/source-setup';
 import { createSeedDatabase, type DemoDatabases } from '../../support/databases';
+import { itSince } from '../../support/tools';
 import { expectedOf } from './ventia-source';
 
 /**
@@ -241,7 +242,7 @@ describe('a column list', () => {
 describe('only identity index lets the application', () => {
   const statement = 'ALTER TABLE ventia.orders ADD COLUMN extra text GENERATED ALWAYS AS (lower(status)) VIRTUAL';
 
-  it('write to orders after adding a column that is generated when read (PostgreSQL 18)', async () => {
+  itSince(18)('write to orders after adding a column that is generated when read', async () => {
     await prepare({ identity: 'index', columns: 'all' });
     await expect(tryOut(statement, 'ventia.orders')).resolves.toBeUndefined();
     await cleanUp();

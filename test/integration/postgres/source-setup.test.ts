@@ -106,6 +106,16 @@ it('redoes an index that a broken attempt left', async () => {
   expect(await identity()).toBe('i');
 });
 
+it('adopts a slot of the right kind that somebody made before, where it stands', async () => {
+  const made = 'SELECT slot_name, confirmed_flush_lsn::text AS lsn FROM pg_replication_slots WHERE slot_name = $1';
+  await owner.query(`SELECT pg_create_logical_replication_slot($1, 'pgoutput')`, [expected.slot]);
+  const before = await owner.query(made, [expected.slot]);
+  expect(await titles(full)).not.toContainEqual(expect.stringMatching(/slot/));
+  await setUp(full);
+  expect(await owner.query(made, [expected.slot])).toEqual(before);
+  expect(await preflight(service, { ...expected, role: null })).toEqual([]);
+});
+
 it('does nothing while there is a problem', async () => {
   await owner.execute('DROP TABLE ventia.orders CASCADE');
   const plan = await setup.plan(expected, full);
