@@ -41,15 +41,15 @@ export function openStatus(
     if (!source) return null;
     const measure = async () => {
       const { walLsn } = await readIdentity(source);
-      return { walLsn, walBytesPerSecond: rate.measure(walLsn, performance.now()) };
+      return rate.measure(walLsn, performance.now());
     };
-    let wal = await measure();
-    if (wal.walBytesPerSecond === null) {
+    let walBytesPerSecond = await measure();
+    if (walBytesPerSecond === null) {
       await pause(RATE_MS);
-      wal = await measure();
+      walBytesPerSecond = await measure();
     }
     const slot = await observeSlot(source, slotName);
-    return { ...wal, slot, holder: await slotHolder(source, slotName) };
+    return { walBytesPerSecond, slot, holder: await slotHolder(source, slotName) };
   };
 
   const read = async (): Promise<StatusView> => {

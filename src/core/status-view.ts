@@ -98,8 +98,8 @@ function viewCapture({ name, kind }: ConnectorFacts, facts: StatusFacts): Connec
   const tasks = tasksOf<CaptureReport>(name, facts);
   const active = tasks.find(({ status }) => status.state === 'working') ?? null;
   const lsn = active?.task.lsn ?? null;
-  const published = lsn && parseLsn(lsn.published);
-  const lagBytes = published !== null && source ? Math.max(0, Number(source.walLsn - published)) : null;
+  // Both as capture saw them at one moment: the server's WAL has grown since.
+  const lagBytes = lsn && Math.max(0, Number(parseLsn(lsn.server) - parseLsn(lsn.published)));
   const seconds = age(nowMs, heartbeat?.untilMs);
   const judge = (): Verdict => {
     const trouble = troubleOf(name, tasks);

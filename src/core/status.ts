@@ -38,7 +38,6 @@ export interface GroupPartition {
 }
 
 export interface SourceFacts {
-  readonly walLsn: Lsn;
   readonly walBytesPerSecond: number | null;
   /** Null = there is none. */
   readonly slot: (SlotFacts & { readonly confirmedLsn: Lsn | null }) | null;

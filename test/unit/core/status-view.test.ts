@@ -67,7 +67,7 @@ const facts = (given: Partial<StatusFacts> = {}, lag = 0n): StatusFacts => ({
   ],
   reports: [process('a:1', capture()), process('b:1', sink())],
   heartbeat: { untilMs: NOW - 2000, ends: new Map() },
-  source: { walLsn: 0x3000n, walBytesPerSecond: 1, slot: { ...slot, confirmedLsn: 0x1000n }, holder: 'process 7' },
+  source: { walBytesPerSecond: 1, slot: { ...slot, confirmedLsn: 0x1000n }, holder: 'process 7' },
   slotName: 'ventia_cdc',
   loads: [],
   unknown: [],
