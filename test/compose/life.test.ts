@@ -136,6 +136,16 @@ describeWithEngine('docker compose up', () => {
     expect(killed).not.toContain('true');
   });
 
+  it('profile external: the service alone, beside servers that are none of its business', async () => {
+    await at.compose('rm', '--stop', '--force', 'setup', ...SERVICE);
+    const external = ['--profile', 'external'];
+    expect((await at.compose(...external, 'config', '--services')).trim().split('\n').sort()).toEqual(
+      ['setup', ...SERVICE].sort(),
+    );
+    await at.compose(...external, 'up', '-d', '--no-build', '--wait');
+    await orderArrives(at);
+  });
+
   it('comes down in good order', async () => {
     const started = performance.now();
     await at.compose('stop', ...SERVICE);
