@@ -112,7 +112,7 @@ it('requests, pauses, cancellations, conditions and deaths, in any order: what i
       const act = (tell: (key: string, value: string) => void) => people.act(tell);
       const dies = () => left > 0 && roll(60) === 0 && left-- > 0;
       for (; ; lives++) {
-        expect(lives).toBeLessThan(30);
+        expect(lives).toBeLessThan(300); // people who wait may take one life for each thing they do
         const result = await live({ ...life, confirmed, people: act, dies });
         confirmed = result.confirmed;
         if (!result.error && people.done) break;
