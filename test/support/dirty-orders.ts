@@ -2,6 +2,8 @@ import type { Client } from 'pg';
 import { canonicalPhone, newPerson, type Person, typedEmail, typedName, typedPhone } from '../../src/dev/shop/people';
 import { Random } from '../../src/dev/shop/random';
 import { TENANTS } from '../../src/dev/shop/tenants';
+import { normalizeEmail } from '../../src/messaging/normalize/email';
+import { normalizePhone, regionOf } from '../../src/messaging/normalize/phone';
 
 /** An order as it lies in Ventia, and whose it is. */
 export interface DirtyOrder {
@@ -151,6 +153,33 @@ export async function editContacts(
   return unique;
 }
 
+/**
+ * Customers whom nobody could have told apart or together: a family shares their number, or one of their orders has no number,
+ * address or customer id in common with any of theirs before it.
+ */
+export function ambiguousCustomers(customers: readonly Customer[]): Set<Customer> {
+  const owners = new Map<string, number>();
+  const place = ({ tenant, phone }: Customer) => `${tenant} ${phone}`;
+  for (const customer of customers) owners.set(place(customer), (owners.get(place(customer)) ?? 0) + 1);
+  const isFamily = (customer: Customer) => customer.phone !== null && owners.get(place(customer))! > 1;
+  return new Set(customers.filter((customer) => isFamily(customer) || hasTracelessOrder(customer)));
+}
+
+function hasTracelessOrder({ orders, tenant }: Customer): boolean {
+  const region = regionOf(TENANTS[tenant]!.country.timezone);
+  const known = new Set<string>();
+  return orders.some(({ row }, n) => {
+    const phone = normalizePhone(row.customer_phone as string | null, region);
+    const email = normalizeEmail(row.customer_email as string | null, new Set());
+    const keys = [phone, email, row.customer_id].filter((key) => key !== null).map(String);
+    const shares = keys.some((key) => known.has(key));
+    // Whoever has only a customer id that nobody has seen yet can neither be found nor be written to.
+    if (!shares && phone === null && email === null) return true;
+    for (const key of keys) known.add(key);
+    return !shares && n > 0;
+  });
+}
+
 /** What came out, by the name of the line in which it is shown. */
 export async function measure(
   client: Client,
@@ -167,12 +196,16 @@ export async function measure(
     for (const { id } of found.get(customer)!) expected.set(id, (expected.get(id) ?? 0) + counted);
   }
   const count = (rows: Iterable<boolean>) => [...rows].filter(Boolean).length;
+  const ambiguous = ambiguousCustomers(customers);
+  const clear = customers.filter((customer) => !ambiguous.has(customer));
+  const ofOthers = new Set([...ambiguous].flatMap((customer) => found.get(customer)!.map(({ id }) => id)));
   const byId = new Map(contacts.map((contact) => [contact.id, contact]));
   const [labels] = (await client.query('SELECT count(*)::int AS n FROM messaging.labels WHERE system')).rows;
   return {
     'people who ordered': customers.length,
     contacts: contacts.length,
     'people with two or more contacts': count(customers.map((customer) => found.get(customer)!.length > 1)),
+    '- of them people who could be told': count(clear.map((customer) => found.get(customer)!.length > 1)),
     'phone numbers of nobody': count(contacts.map(({ tenant, phone }) => !!phone && !real.has(`${tenant} ${phone}`))),
     'placeholders as e-mail address': count(contacts.map(({ email }) => /@example\.com$/.test(email ?? ''))),
     'order numbers, addresses or "None" as name': count(
@@ -180,6 +213,9 @@ export async function measure(
     ),
     'contacts whose total_orders is not their number of orders': count(
       contacts.map(({ id, total }) => expected.has(id) && total !== expected.get(id)),
+    ),
+    '- of them of people who could be told': count(
+      contacts.map(({ id, total }) => expected.has(id) && !ofOthers.has(id) && total !== expected.get(id)),
     ),
     'edits of agents that were overwritten': count(
       edits.map(({ id, name, email }) => byId.get(id)?.name !== name || byId.get(id)?.email !== email),
