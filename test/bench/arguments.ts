@@ -24,7 +24,7 @@ export const USAGE = `npm run bench [-- options]
   --only ${PARTS.join(',')}   parts to run; all without it
   --against ${PEERS.join(',')}   whom to run beside; all without it, "none" for nobody
   --runs N       rounds of each contender (drain 5, others 3)
-  --rows N       rows of the large backlogs (500,000)
+  --rows N       rows of the large backlogs (500,000); of scale, at most so many
   --profile DIR  leaves CPU profiles of capture there
   --out DIR      where results go (docs/bench)`;
 

@@ -87,6 +87,6 @@ function receive(backlog: Backlog, slot: string): Promise<Drained> {
       await sleep(5);
     }
     if (child.exitCode !== 0) throw new Error(`pg_recvlogical ended with ${child.exitCode ?? child.signalCode}`);
-    return { seconds: (ended - began) / 1000, appending: null, cpu: meter.spent };
+    return { seconds: (ended - began) / 1000, appending: null, cpu: meter.spent, warm: null };
   });
 }

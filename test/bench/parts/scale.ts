@@ -29,10 +29,11 @@ export async function scale(context: PartContext): Promise<void> {
   for (const [what, shapes] of SHAPES) {
     for (const { name, ...shape } of shapes) {
       if (!context.timeLeft()) return context.say(`the part's time is up before ${scaleOf(what)} ${name}`);
-      const { rows, perTransaction, partitions, tenants } = { ...USUAL, ...shape };
+      const { perTransaction, partitions, tenants, ...usual } = { ...USUAL, ...shape };
+      const rows = Math.min(usual.rows, options.rows ?? usual.rows);
       const source = await Source.create(tenants);
       try {
-        const backlog = await Backlog.transactionsOf(source, rows, perTransaction);
+        const backlog = await Backlog.transactionsOf(source, rows, Math.min(rows, perTransaction));
         const contender = captureContender({ brokerPid, partitions });
         await drainInTurns(context, `${scaleOf(what)}: ${name}`, options.runs ?? ROUNDS, [contender], async (one) => ({
           ...(await one.drain(backlog)),

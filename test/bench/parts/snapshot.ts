@@ -90,7 +90,7 @@ async function fill(topic: string, before: number, rows: number, processes: Read
         if (records > before) began = now;
       } else meter.sample();
       if (began !== null && records >= before + rows)
-        return { rows, seconds: (now - began) / 1000, appending: null, cpu: meter.spent };
+        return { rows, seconds: (now - began) / 1000, appending: null, cpu: meter.spent, warm: null };
       if (now - asked > WITHIN_MS) throw new Error(`${topic}: ${records} records after ${WITHIN_MS} ms`);
       await sleep(POLL_MS);
     }
