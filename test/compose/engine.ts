@@ -6,6 +6,8 @@ export function describeWithEngine(title: string, body: () => void): void {
   if (missing === null) {
     describe(title, body);
   } else {
+    // Of files that are skipped whole Jest says nothing.
+    process.stdout.write(`    not run: ${title} (needs ${missing})\n`);
     describe.skip(`${title} (needs ${missing})`, body);
   }
 }
