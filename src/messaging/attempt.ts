@@ -93,7 +93,7 @@ async function decideAndWrite(
   if (unlocked.length > 0) throw new MoreLocksNeeded(unlocked);
   const items = await markErased(sql, world, given, concerned, rules, privacy);
   const roots = rootsOf(world, items, rules);
-  const more = () => needsOf(world, roots, manyOrders);
+  const more = needsOf(world, roots, manyOrders);
   for (let needs = more(); needs; needs = more()) await loader.needs(sql, world, needs);
 
   const tally = new Tally();

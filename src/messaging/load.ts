@@ -1,7 +1,7 @@
 import type { Sql } from '../core/ports/sql';
 import type { MessagingCatalog } from './catalog';
 import type { HeldKind } from './decide/directory';
-import type { Lookup, Needs } from './decide/needs';
+import type { Needs } from './decide/needs';
 import type { Rules } from './decide/rules';
 import { type Account, ALIAS_KINDS, type AliasKind, type Contact, type TenantFact } from './decide/values';
 import type { World } from './decide/world';
@@ -70,14 +70,18 @@ async function loadTenants(
 }
 
 async function loadAliases(sql: Sql, world: World, aliases: Needs['aliases']): Promise<void> {
-  const key = ({ value, accountId }: Lookup) => `${value} ${accountId}`;
-  const keys = ALIAS_KINDS.map((kind) => arrayText(aliases.filter((alias) => alias.kind === kind).map(key)));
-  const rows = await sql.query<AliasRow>(ALIASES, keys, 'aliases');
-  const found = new Map(rows.map((row) => [`${row.kind} ${row.key}`, row.contact_id]));
-  for (const alias of aliases) {
-    const { accountId, kind, value } = alias;
-    world.loadAlias(accountId, kind, value, found.get(`${kind} ${key(alias)}`) ?? null);
-  }
+  const keys = aliases.map(({ value, accountId }) => `${value} ${accountId}`);
+  const given = ALIAS_KINDS.map((kind) => arrayText(keys.filter((_, i) => aliases[i]!.kind === kind)));
+  const rows = await sql.query<AliasRow>(ALIASES, given, 'aliases');
+  const found = {
+    customer_id: new Map<string, string>(),
+    phone: new Map<string, string>(),
+    email: new Map<string, string>(),
+  };
+  for (const { kind, key, contact_id } of rows) found[kind].set(key, contact_id);
+  aliases.forEach(({ accountId, kind, value }, i) => {
+    world.loadAlias(accountId, kind, value, found[kind].get(keys[i]!) ?? null);
+  });
 }
 
 /** The contacts, and who holds the values. */

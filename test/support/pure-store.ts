@@ -107,7 +107,7 @@ export class PureStore {
     }
     for (const id of tenantIds) world.loadTenant(id, this.tenants.get(id) ?? null, this.accounts.get(id) ?? null);
     const roots = rootsOf(world, items, this.rules);
-    const more = () => needsOf(world, roots, this.manyOrders);
+    const more = needsOf(world, roots, this.manyOrders);
     for (let needs = more(); needs; needs = more()) {
       for (const { accountId, kind, value } of needs.aliases) {
         world.loadAlias(accountId, kind, value, this.aliases.get(aliasKey(accountId, kind, value)) ?? null);

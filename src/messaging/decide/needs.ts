@@ -104,39 +104,54 @@ const searchOf = (accountId: string, { customerId, phone, email }: Keys): Search
 });
 
 /**
- * What the decisions can come to read and nobody loaded yet; null when nothing. Pure: the caller loads it and asks again,
- * until the closure is complete: keys lead to contacts, contacts to their orders, those to the values they will try to
- * write, and the orders of a vanished contact to keys again.
+ * Gives what the decisions can come to read and nobody loaded yet; null when nothing. Loads nothing itself: the caller loads it
+ * and asks again, until the closure is complete: keys lead to contacts, contacts to their orders, those to the values they will
+ * try to write, and the orders of a vanished contact to keys again.
  */
-export function needsOf(world: World, roots: Roots, manyOrders: number): Needs | null {
+export function needsOf(world: World, roots: Roots, manyOrders: number): () => Needs | null {
   const walk = new Walk(world, roots, manyOrders);
-  for (const search of roots.searches) walk.search(search);
-  for (const id of roots.links) walk.involve(id);
-  // A set visits what is added while it is walked.
-  for (const id of walk.involved) walk.contact(id);
-  return walk.needs();
+  return () => walk.on();
 }
 
+/** Goes as far as what is loaded leads; what is open then is gone on with by the next call. */
 class Walk {
-  /** Contacts that may be linked or recomputed. */
-  readonly involved = new Set<string>();
-  private readonly aliases: Lookup[] = [];
-  private readonly heldValues: Lookup<HeldKind>[] = [];
-  private readonly contactIds: string[] = [];
-  private readonly factsOf: string[] = [];
-  private readonly restsOf: string[] = [];
+  private searches: readonly Search[];
+  /** Contacts that may be linked or recomputed, and those of them that are not done with. */
+  private readonly involved = new Set<string>();
+  private readonly open = new Set<string>();
   private readonly okeys: Set<string>;
+  private aliases: Lookup[] = [];
+  private heldValues: Lookup<HeldKind>[] = [];
+  private contactIds: string[] = [];
+  private factsOf: string[] = [];
+  private restsOf: string[] = [];
 
   constructor(
     private readonly world: World,
     private readonly roots: Roots,
     private readonly manyOrders: number,
   ) {
+    this.searches = roots.searches;
     this.okeys = new Set(roots.okeys);
+    for (const id of roots.links) this.involve(id);
   }
 
-  search({ accountId, customerId, phone, email }: Search): void {
-    if (isNew(accountId)) return;
+  on(): Needs | null {
+    this.aliases = [];
+    this.heldValues = [];
+    this.contactIds = [];
+    this.factsOf = [];
+    this.restsOf = [];
+    this.searches = this.searches.filter((search) => !this.search(search));
+    // A set visits what is added while it is walked.
+    for (const id of this.open) if (this.contact(id)) this.open.delete(id);
+    return this.needs();
+  }
+
+  /** True when nothing of it had to be asked for. */
+  private search({ accountId, customerId, phone, email }: Search): boolean {
+    if (isNew(accountId)) return true;
+    const asked = this.asked;
     if (customerId !== null) this.alias(accountId, 'customer_id', customerId);
     if (phone !== null) {
       this.alias(accountId, 'phone', phone);
@@ -146,27 +161,35 @@ class Walk {
       this.alias(accountId, 'email', email);
       this.held(accountId, 'email', email, true);
     }
+    return this.asked === asked;
   }
 
-  involve(id: string): void {
+  private get asked(): number {
+    return this.aliases.length + this.heldValues.length;
+  }
+
+  private involve(id: string): void {
+    if (this.involved.has(id)) return;
     this.involved.add(id);
+    this.open.add(id);
   }
 
-  contact(id: string): void {
+  /** True when it is done with. */
+  private contact(id: string): boolean {
     const { world } = this;
     if (!world.hasContact(id)) {
       this.contactIds.push(id);
-      return;
+      return false;
     }
     const contact = world.contact(id);
     if (!world.hasFactsOf(id)) {
       // What the column says may be wrong: then what is loaded is much, or a sum of little.
       const many = (contact?.totalOrders ?? 0) > this.manyOrders;
       (many ? this.restsOf : this.factsOf).push(id);
-      return;
+      return false;
     }
     if (contact) this.values(contact);
-    else if (this.roots.links.has(id)) this.orphans(id);
+    return contact !== null || !this.roots.links.has(id) || this.orphans(id);
   }
 
   /** What the contact's orders may come to write into it. */
@@ -178,17 +201,19 @@ class Walk {
     }
   }
 
-  /** Orders of a contact that is gone: whoever gets one of them may get all. */
-  private orphans(goneId: string): void {
+  /** Orders of a contact that is gone: whoever gets one of them may get all. True when nothing had to be asked for. */
+  private orphans(goneId: string): boolean {
+    const asked = this.asked;
     for (const fact of this.world.factsOf(goneId)) {
       if (fact.okey !== null) this.okeys.add(fact.okey);
       const account = fact.tenantId === null ? null : this.world.account(fact.tenantId);
       if (account) this.search(searchOf(account.id, fact));
     }
+    return this.asked === asked;
   }
 
   /** The same value may be asked for twice: loading it twice changes nothing. */
-  needs(): Needs | null {
+  private needs(): Needs | null {
     const { aliases, heldValues: held, contactIds, factsOf, restsOf, okeys } = this;
     if (aliases.length + held.length + contactIds.length + factsOf.length > 0)
       return { aliases, held, contactIds, factsOf, restsOf: [], okeys };
