@@ -61,17 +61,11 @@ export interface SlotReport {
 export interface SinkReport extends Task {
   readonly kind: 'sink';
   readonly freshUntil: string | null;
-  readonly partitions: readonly HeldPartition[];
+  /** Those held (`topic/partition`), with the commit time of the last record applied; null = none yet. */
+  readonly partitions: Readonly<Record<string, string | null>>;
   readonly applied: number;
   readonly conflicts: Readonly<Record<string, number>>;
   readonly backlog: Backlog | null;
-}
-
-export interface HeldPartition {
-  readonly topic: string;
-  readonly partition: number;
-  /** Commit time of the last record applied; null = none yet. */
-  readonly appliedUntil: string | null;
 }
 
 export type TaskReport = CaptureReport | SinkReport;
@@ -147,11 +141,12 @@ export function reportSink(connector: string, stats: SinkStats, readiness: Readi
     ...common(connector, stats, readiness),
     kind: 'sink',
     freshUntil: iso(stats.freshUntilMs),
-    partitions: [...stats.partitions.values()].map(({ topic, partition, commitTime }) => ({
-      topic,
-      partition,
-      appliedUntil: iso(Number(commitTime / 1000n)),
-    })),
+    partitions: Object.fromEntries(
+      [...stats.partitions.values()].map(({ topic, partition, commitTime }) => [
+        `${topic}/${partition}`,
+        iso(Number(commitTime / 1000n)),
+      ]),
+    ),
     applied: stats.applied,
     conflicts: Object.fromEntries(stats.conflictsByReason),
     backlog: stats.backlog,

@@ -183,17 +183,16 @@ function viewPartition(
   tasks: readonly HeardTask<SinkReport>[],
   nowMs: number,
 ): PartitionStatus {
-  const holder = tasks
-    .flatMap(({ status, task }) => task.partitions.map((held) => ({ ...held, process: status.process })))
-    .find((held) => held.topic === topic && held.partition === partition);
+  const key = `${topic}/${partition}`;
+  const holder = tasks.find(({ task }) => task.partitions[key] !== undefined);
   return {
     topic,
     partition,
     committed: committed === null ? null : String(committed),
     end: String(end),
     lagRecords: Number(lag),
-    lagSeconds: lag === 0n ? 0 : age(nowMs, holder?.appliedUntil),
-    process: holder?.process ?? null,
+    lagSeconds: lag === 0n ? 0 : age(nowMs, holder?.task.partitions[key]),
+    process: holder?.status.process ?? null,
   };
 }
 

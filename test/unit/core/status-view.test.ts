@@ -35,7 +35,7 @@ const sink = (given: Partial<SinkReport> = {}): SinkReport => ({
   reconnects: 0,
   progressAt: ago(1),
   freshUntil: ago(4),
-  partitions: [{ topic: TOPIC, partition: 0, appliedUntil: ago(90) }],
+  partitions: { [`${TOPIC}/0`]: ago(90) },
   applied: 5,
   conflicts: {},
   backlog: null,
@@ -157,7 +157,7 @@ describe('a sink', () => {
       state: 'stalled',
       why: '7 records wait, and nothing was applied lately',
     });
-    const orphan = [process('b:1', sink({ partitions: [], progressAt: null }))];
+    const orphan = [process('b:1', sink({ partitions: {}, progressAt: null }))];
     expect(connector(SINK, facts({ reports: orphan }, 7n)).why).toBe(`7 records wait, and nobody reads ${TOPIC}-0`);
   });
 
