@@ -22,7 +22,10 @@ afterAll(async () => {
 });
 
 it('describes a table as the stream does', async () => {
-  const virtual = postgresMajor() >= 18 ? ', half int GENERATED ALWAYS AS (tenant / 2) VIRTUAL' : '';
+  // Older servers have no virtual columns, and send no generated ones.
+  const newer = postgresMajor() >= 18;
+  const generated = newer ? [{ name: 'twice', typeOid: 23, typeModifier: -1, identity: false }] : [];
+  const virtual = newer ? ', half int GENERATED ALWAYS AS (tenant / 2) VIRTUAL' : '';
   await db.execute(`
     CREATE TABLE described (gone int, id bigint PRIMARY KEY, tenant int NOT NULL, name varchar(10),
       twice int GENERATED ALWAYS AS (tenant * 2) STORED${virtual});
@@ -43,11 +46,11 @@ it('describes a table as the stream does', async () => {
       { name: 'id', typeOid: 20, typeModifier: -1, identity: true },
       { name: 'tenant', typeOid: 23, typeModifier: -1, identity: false },
       { name: 'name', typeOid: 1043, typeModifier: 14, identity: false },
-      { name: 'twice', typeOid: 23, typeModifier: -1, identity: false },
+      ...generated,
     ],
   });
   await db.execute('ALTER TABLE described REPLICA IDENTITY FULL');
-  expect(await marked()).toEqual(['f', ['id', 'tenant', 'name', 'twice']]);
+  expect(await marked()).toEqual(['f', ['id', 'tenant', 'name', ...generated.map(({ name }) => name)]]);
   await db.execute('ALTER TABLE described REPLICA IDENTITY USING INDEX described_identity');
   expect(await marked()).toEqual(['i', ['id', 'tenant']]);
   await db.execute('ALTER TABLE described REPLICA IDENTITY NOTHING');
