@@ -10,6 +10,7 @@ import { createGroupConsumer } from '../kafka/consumer';
 import { followState } from '../kafka/state-follower';
 import { createAccountsSink, createContactsSink } from '../messaging/apply';
 import { readCatalog } from '../messaging/catalog';
+import { ORDER_COLUMNS, TENANT_COLUMNS } from '../messaging/decide/change';
 import type { Rules } from '../messaging/decide/rules';
 import { checkPrivacyKey } from '../messaging/erasures';
 import { importAliases } from '../messaging/import-aliases';
@@ -40,7 +41,8 @@ export function sinkLife(
   onOutcomes: (outcomes: readonly Outcome[]) => void,
 ): Life {
   const { url } = needed(settings.messaging, 'MESSAGING_URL');
-  const decoder = new ChangeDecoder(openRegistry(settings));
+  const columns = config.kind === 'accounts' ? TENANT_COLUMNS : ORDER_COLUMNS;
+  const decoder = new ChangeDecoder(openRegistry(settings), columns);
   const privacy = settings.privacyKey === null ? null : privacyKey(settings.privacyKey);
   return async (signal, report) => {
     const database = openDatabase(url, 'messaging', {

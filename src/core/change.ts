@@ -7,7 +7,7 @@ export type FieldValue = null | boolean | bigint | number | string | Buffer;
 
 export type Row = Readonly<Record<string, FieldValue>>;
 
-/** A record of `ventia.tenants` or `ventia.orders` as the sinks see it: the envelope of design's section "Records", decoded. */
+/** A record of `ventia.tenants` or `ventia.orders` as the sinks see it. */
 export interface ChangeEvent {
   readonly op: Op;
   readonly position: Position;

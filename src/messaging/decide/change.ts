@@ -7,6 +7,23 @@ import { normalizeName } from '../normalize/name';
 import type { Rules } from './rules';
 import { canonicalId } from './values';
 
+/** What is read of a row; the rest of a record need not be decoded. The id is in the record's key. */
+export const ORDER_COLUMNS = [
+  'tenant_id',
+  'customer_phone',
+  'customer_email',
+  'customer_name',
+  'customer_id',
+  'customer_order_count',
+  'status',
+  'shopify_order_id',
+  'shopify_draft_order_id',
+  'woocommerce_order_id',
+  'created_at',
+] as const;
+export const TENANT_COLUMNS = ['name', 'slug', 'is_active', 'is_platform', 'timezone', 'created_at'] as const;
+type OrderColumns = Columns<(typeof ORDER_COLUMNS)[number]>;
+
 /** A change of an order with everything normalized that needs no knowledge of its tenant. */
 export interface OrderChange {
   readonly orderId: string;
@@ -59,13 +76,13 @@ export function readOrder(event: ChangeEvent, rules: Rules): OrderChange {
     commitAt: event.commitTime,
   };
   if (event.op === 'd') return { ...change, tenantId: tenantIdOf(event.before?.tenant_id), row: null };
-  const read = new Columns(event);
+  const read: OrderColumns = new Columns(event);
   const tenantId = tenantIdOf(read.value('tenant_id'));
   if (tenantId === null) throw malformed('an order without a tenant');
   return { ...change, tenantId, row: orderRow(read, change.orderId, rules) };
 }
 
-function orderRow(read: Columns, orderId: string, rules: Rules): OrderRow {
+function orderRow(read: OrderColumns, orderId: string, rules: Rules): OrderRow {
   const email = read.text('customer_email');
   const name = read.text('customer_name');
   const customerId = read.text('customer_id');
@@ -90,7 +107,7 @@ export const lacksValues = (row: OrderRow): boolean =>
   row.status === undefined ||
   row.okey === undefined;
 
-function okeyOf(read: Columns, id: string): string | undefined {
+function okeyOf(read: OrderColumns, id: string): string | undefined {
   const shopifyOrderId = read.text('shopify_order_id');
   const shopifyDraftOrderId = read.text('shopify_draft_order_id');
   const woocommerceOrderId = read.text('woocommerce_order_id');
@@ -108,7 +125,7 @@ export function readTenant(event: ChangeEvent): TenantChange {
     commitAt: event.commitTime,
   };
   if (event.op === 'd') return { ...change, row: null };
-  const read = new Columns(event);
+  const read: Columns<(typeof TENANT_COLUMNS)[number]> = new Columns(event);
   const row = {
     name: read.trimmed('name'),
     slug: read.trimmed('slug'),
@@ -125,7 +142,7 @@ function tenantIdOf(value: FieldValue | undefined): string | null {
 }
 
 /** The columns of a record's new row. One the table never had reads as NULL. */
-class Columns {
+class Columns<C extends string> {
   private readonly row: NonNullable<ChangeEvent['after']>;
   private readonly notSent: readonly string[] | null;
 
@@ -135,24 +152,24 @@ class Columns {
     this.notSent = event.unchanged;
   }
 
-  value(column: string): FieldValue {
+  value(column: C): FieldValue {
     return this.row[column] ?? null;
   }
-  text(column: string): string | null | undefined {
+  text(column: C): string | null | undefined {
     if (this.notSent?.includes(column)) return undefined;
     const value = this.value(column);
     return value === null || typeof value === 'string' ? value : String(value);
   }
-  trimmed(column: string): string | null | undefined {
+  trimmed(column: C): string | null | undefined {
     const text = this.text(column);
     return text === undefined ? undefined : text?.trim() || null;
   }
-  time(column: string): bigint | null {
+  time(column: C): bigint | null {
     const value = this.value(column);
     if (value === null || typeof value === 'bigint') return value;
     throw malformed(`a ${column} that is not a time`);
   }
-  integer(column: string): number | null {
+  integer(column: C): number | null {
     const value = this.value(column);
     const number = value === null ? Number.NaN : Number(value);
     return Number.isSafeInteger(number) ? number : null;
